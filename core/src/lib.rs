@@ -1,0 +1,4 @@
+//! The sans-IO core of Milena.
+pub mod protocol;
+pub mod record;
+pub mod wire;

@@ -1,1 +1,4 @@
 //! conformance
+
+pub mod cli;
+pub mod cluster;

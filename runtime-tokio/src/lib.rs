@@ -1,1 +1,153 @@
-//! runtime-tokio
+//! Milena on tokio: sockets, timers and tasks for the sans-IO Kafka client.
+//!
+//! [`connect`] gives a [`Client`], and from it come [`Writer`]s and [`Reader`]s. They work in any task of any runtime;
+//! the client's own tasks run on the runtime in which it was connected.
+//!
+//! ```no_run
+//! use milena_tokio::{Config, ReaderConfig, Record, Until, WriterConfig};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = milena_tokio::connect(Config::new("localhost:9092")?).await?;
+//! let writer = client.writer(WriterConfig::new("events"))?;
+//! let written = writer.write(Record::keyed("customer-7", "paid")).await?;
+//! println!("partition {} offset {:?}", written.partition, written.offset);
+//!
+//! let mut reader = client.reader(ReaderConfig { until: Until::End, ..ReaderConfig::new("events") })?;
+//! while let Some(message) = reader.next().await {
+//!     println!("{:?}", message?.value);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant as StdInstant, SystemTime};
+
+use bytes::BytesMut;
+use milena_core::drive::Runtime;
+pub use milena_core::*;
+use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+
+/// A client whose first broker has answered.
+///
+/// # Errors
+/// [`Error::Config`], and [`Error::Bootstrap`] if no bootstrap server can be used.
+///
+/// # Panics
+/// Outside of a tokio runtime, or in one without I/O or time enabled.
+///
+/// # Cancel safety
+/// Dropping the future ends the client.
+pub async fn connect(config: Config) -> Result<Client, Error> {
+    let client = client(config)?;
+    client.connect().await?;
+    Ok(client)
+}
+
+/// A client that connects when it is first used.
+///
+/// # Errors
+/// [`Error::Config`].
+///
+/// # Panics
+/// Outside of a tokio runtime.
+pub fn client(config: Config) -> Result<Client, Error> {
+    drive::start(Tokio { origin: StdInstant::now(), handle: Handle::current() }, config, seed())
+}
+
+/// A [`Reader`] as a stream.
+#[derive(Debug)]
+pub struct ReaderStream(pub Reader);
+
+impl futures_core::Stream for ReaderStream {
+    type Item = Result<Message, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.poll_next(cx)
+    }
+}
+
+/// From the operating system, by the way of std's hash keys: two draws of two words.
+fn seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    for bytes in seed.chunks_mut(8) {
+        bytes.copy_from_slice(&RandomState::new().build_hasher().finish().to_le_bytes());
+    }
+    seed
+}
+
+struct Tokio {
+    origin: StdInstant,
+    handle: Handle,
+}
+
+impl Runtime for Tokio {
+    type Stream = Socket;
+
+    fn now(&self) -> Now {
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Now {
+            mono: Instant::from_micros(self.origin.elapsed().as_micros() as u64),
+            wall: wall.as_millis() as i64,
+        }
+    }
+
+    fn connect(
+        &self,
+        address: &Address,
+    ) -> impl Future<Output = Result<Socket, CloseReason>> + Send + 'static {
+        let Address { host, port } = address.clone();
+        async move {
+            let addresses = tokio::net::lookup_host((host, port)).await;
+            let addresses = addresses.map_err(|error| CloseReason::Resolve(error.to_string()))?;
+            let mut last = CloseReason::Resolve("the name has no address".to_owned());
+            for address in addresses {
+                match TcpStream::connect(address).await {
+                    Ok(stream) => {
+                        stream.set_nodelay(true).map_err(|error| CloseReason::io(&error))?;
+                        return Ok(Socket(stream));
+                    }
+                    Err(error) => last = CloseReason::connect(&error),
+                }
+            }
+            Err(last)
+        }
+    }
+
+    fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send + 'static {
+        tokio::time::sleep_until((self.origin + Duration::from_micros(at.as_micros())).into())
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.handle.spawn(task);
+    }
+}
+
+struct Socket(TcpStream);
+
+impl drive::Stream for Socket {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.0.poll_read_ready(cx))?;
+            match self.0.try_read_buf(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, segments: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.0.poll_write_ready(cx))?;
+            match self.0.try_write_vectored(segments) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The commands of `milena-conformance`.
+
+pub mod broker;

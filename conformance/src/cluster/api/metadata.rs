@@ -1,0 +1,128 @@
+//! Metadata: brokers, topics, leaders.
+
+use std::collections::BTreeSet;
+
+use milena_core::protocol::{
+    BrokerId, ErrorCode, MetadataRequest, MetadataResponse, MetadataResponseBroker,
+    MetadataResponsePartition, MetadataResponseTopic,
+};
+use milena_core::wire::{Str, Uuid};
+
+use super::Call;
+use crate::cluster::release::Release;
+use crate::cluster::state::ClusterState;
+use crate::cluster::topic::{self, Partition};
+
+/// The first version whose answer may have no name.
+const NULLABLE_NAME: i16 = 12;
+
+impl ClusterState {
+    pub(super) fn metadata(&mut self, call: &Call, request: MetadataRequest) -> MetadataResponse {
+        let asked = match request.topics {
+            // Version 0 has no null: an empty list is all topics there.
+            Some(topics) if topics.is_empty() && call.version == 0 => None,
+            asked => asked,
+        };
+        let topics = match asked {
+            None => self.topics.keys().map(|name| self.described(call, name)).collect(),
+            Some(topics) => {
+                // A topic named twice is answered once.
+                let mut seen = BTreeSet::new();
+                let asked =
+                    topics.into_iter().filter(|topic| seen.insert((topic.name.clone(), topic.topic_id)));
+                let asked: Vec<_> = asked.collect();
+                let create = request.allow_auto_topic_creation && self.options.auto_create_topics;
+                asked
+                    .into_iter()
+                    .map(|topic| self.topic_asked(call, topic.name, topic.topic_id, create))
+                    .collect()
+            }
+        };
+        let up = self.brokers.iter().filter(|broker| broker.up);
+        let brokers = up.map(|broker| MetadataResponseBroker {
+            node_id: broker.id,
+            host: broker.host.clone(),
+            port: i32::from(broker.port),
+            ..Default::default()
+        });
+        MetadataResponse {
+            brokers: brokers.collect(),
+            cluster_id: Some(self.cluster_id.to_string().into()),
+            controller_id: self.controller(),
+            topics,
+            ..Default::default()
+        }
+    }
+
+    /// The first broker that is up.
+    pub(super) fn controller(&self) -> BrokerId {
+        self.brokers.iter().find(|broker| broker.up).map_or(BrokerId::NONE, |broker| broker.id)
+    }
+
+    fn topic_asked(
+        &mut self,
+        call: &Call,
+        name: Option<Str>,
+        id: Uuid,
+        create: bool,
+    ) -> MetadataResponseTopic {
+        let Some(name) = name else {
+            return match self.topic_names.get(&id) {
+                Some(name) => self.described(call, name),
+                None => unknown(call, None, id, ErrorCode::UNKNOWN_TOPIC_ID),
+            };
+        };
+        if self.topics.contains_key(&*name) {
+            return self.described(call, &name);
+        }
+        let code = match topic::check_name(&name) {
+            Err(error) => error.code,
+            // A new topic is answered with an error once, as its leaders are not known yet.
+            Ok(()) if create && call.forced.is_none() => match self.create_topic(&name, -1) {
+                Ok(()) if self.options.as_version >= Release::V3_0 => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                Ok(()) => ErrorCode::LEADER_NOT_AVAILABLE,
+                Err(error) => error.code,
+            },
+            Ok(()) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        };
+        unknown(call, Some(name), Uuid::default(), code)
+    }
+
+    fn described(&self, call: &Call, name: &Str) -> MetadataResponseTopic {
+        let Some(topic) = self.topics.get(&**name) else {
+            return unknown(call, Some(name.clone()), Uuid::default(), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        };
+        if let Some(code) = call.forced {
+            return unknown(call, Some(name.clone()), topic.id, code);
+        }
+        let partitions =
+            topic.partitions.iter().zip(0..).map(|(partition, index)| self.leadership(partition, index));
+        MetadataResponseTopic {
+            name: Some(name.clone()),
+            topic_id: topic.id,
+            partitions: partitions.collect(),
+            ..Default::default()
+        }
+    }
+
+    fn leadership(&self, partition: &Partition, partition_index: i32) -> MetadataResponsePartition {
+        let leaderless = partition.leader == BrokerId::NONE;
+        let offline = partition.replicas.iter().copied().filter(|replica| !self.is_up(*replica));
+        MetadataResponsePartition {
+            error_code: if leaderless { ErrorCode::LEADER_NOT_AVAILABLE } else { ErrorCode::NONE },
+            partition_index,
+            leader_id: partition.leader,
+            leader_epoch: partition.leader_epoch,
+            replica_nodes: partition.replicas.clone(),
+            isr_nodes: partition.in_sync.clone(),
+            offline_replicas: offline.collect(),
+            ..Default::default()
+        }
+    }
+}
+
+fn unknown(call: &Call, name: Option<Str>, topic_id: Uuid, error_code: ErrorCode) -> MetadataResponseTopic {
+    let name = name.or((call.version < NULLABLE_NAME).then(Str::default));
+    let error_code = call.forced.unwrap_or(error_code);
+    MetadataResponseTopic { error_code, name, topic_id, ..Default::default() }
+}

@@ -1,0 +1,244 @@
+//! CreateTopics and DeleteTopics.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use milena_core::protocol::{
+    BrokerId, CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreatableTopicResult,
+    CreateTopicsRequest, CreateTopicsResponse, DeletableTopicResult, DeleteTopicState, DeleteTopicsRequest,
+    DeleteTopicsResponse, ErrorCode,
+};
+use milena_core::wire::{Str, Uuid};
+
+use super::Call;
+use crate::cluster::release::Release;
+use crate::cluster::state::ClusterState;
+use crate::cluster::topic::{MOST_PARTITIONS_CREATED, TopicError, TopicSettings};
+
+/// What was created, or would have been.
+struct Created {
+    id: Uuid,
+    partitions: usize,
+    replicas: usize,
+}
+
+impl ClusterState {
+    pub(super) fn create_topics(
+        &mut self,
+        call: &Call,
+        request: CreateTopicsRequest,
+    ) -> CreateTopicsResponse {
+        let mut times_named: BTreeMap<Str, u32> = BTreeMap::new();
+        for topic in &request.topics {
+            *times_named.entry(topic.name.clone()).or_default() += 1;
+        }
+        let mut budget = MOST_PARTITIONS_CREATED;
+        let mut answered = BTreeSet::new();
+        let mut topics = Vec::with_capacity(request.topics.len());
+        for topic in request.topics {
+            if !answered.insert(topic.name.clone()) {
+                continue;
+            }
+            let created = match times_named.get(&topic.name) {
+                Some(1) => self.create_one(call, &topic, request.validate_only, &mut budget),
+                _ => Err(TopicError::new(ErrorCode::INVALID_REQUEST, "Duplicate topic name.")),
+            };
+            topics.push(match created {
+                Ok(created) => CreatableTopicResult {
+                    name: topic.name,
+                    topic_id: created.id,
+                    num_partitions: created.partitions as i32,
+                    replication_factor: created.replicas as i16,
+                    configs: Some(Vec::new()),
+                    ..Default::default()
+                },
+                Err(error) => CreatableTopicResult {
+                    name: topic.name,
+                    error_code: error.code,
+                    error_message: Some(error.message.into()),
+                    configs: Some(Vec::new()),
+                    ..Default::default()
+                },
+            });
+        }
+        CreateTopicsResponse { topics, ..Default::default() }
+    }
+
+    fn create_one(
+        &mut self,
+        call: &Call,
+        topic: &CreatableTopic,
+        validate_only: bool,
+        budget: &mut usize,
+    ) -> Result<Created, TopicError> {
+        self.check_controller(call)?;
+        let assignment = if topic.assignments.is_empty() {
+            let defaults_allowed = self.options.as_version >= Release::V2_4;
+            if topic.num_partitions == -1 && !defaults_allowed {
+                return Err(TopicError::new(
+                    ErrorCode::INVALID_PARTITIONS,
+                    "Number of partitions must be larger than 0.",
+                ));
+            }
+            if topic.replication_factor == -1 && !defaults_allowed {
+                let message = "Replication factor must be larger than 0.";
+                return Err(TopicError::new(ErrorCode::INVALID_REPLICATION_FACTOR, message));
+            }
+            self.plan_topic(&topic.name, topic.num_partitions, topic.replication_factor)?
+        } else {
+            self.check_new_name(&topic.name)?;
+            self.manual_assignment(topic)?
+        };
+        *budget = budget.checked_sub(assignment.len()).ok_or_else(|| {
+            TopicError::new(
+                ErrorCode::POLICY_VIOLATION,
+                "Excessively large number of partitions per request.",
+            )
+        })?;
+        let settings = configured(self.default_settings(), &topic.configs)?;
+        let (partitions, replicas) = (assignment.len(), assignment.first().map_or(0, Vec::len));
+        let id = match validate_only {
+            true => Uuid::default(),
+            false => self.insert_topic(&topic.name, assignment, settings),
+        };
+        Ok(Created { id, partitions, replicas })
+    }
+
+    /// Brokers of a cluster without ZooKeeper forward to the controller; the others leave that to the client.
+    fn check_controller(&self, call: &Call) -> Result<(), TopicError> {
+        if let Some(code) = call.forced {
+            return Err(TopicError::new(code, code.name()));
+        }
+        if self.options.as_version < Release::V3_0 && self.controller() != call.broker {
+            let message = "This is not the correct controller for this cluster.";
+            return Err(TopicError::new(ErrorCode::NOT_CONTROLLER, message));
+        }
+        Ok(())
+    }
+
+    fn manual_assignment(&self, topic: &CreatableTopic) -> Result<Vec<Vec<BrokerId>>, TopicError> {
+        let invalid = |message: String| TopicError::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, message);
+        if topic.replication_factor != -1 || topic.num_partitions != -1 {
+            let field =
+                if topic.replication_factor != -1 { "replication factor" } else { "number of partitions" };
+            let message =
+                format!("A manual partition assignment was specified, but {field} was not set to -1.");
+            return Err(TopicError::new(ErrorCode::INVALID_REQUEST, message));
+        }
+        let mut assigned: Vec<&CreatableReplicaAssignment> = topic.assignments.iter().collect();
+        assigned.sort_by_key(|assignment| assignment.partition_index);
+        let replicas = assigned.first().map_or(0, |first| first.broker_ids.len());
+        for (assignment, expected) in assigned.iter().zip(0..) {
+            if assignment.partition_index != expected {
+                return Err(invalid(
+                    "partitions should be a consecutive 0-based integer sequence".to_owned(),
+                ));
+            }
+            let distinct: BTreeSet<_> = assignment.broker_ids.iter().collect();
+            if assignment.broker_ids.is_empty() || distinct.len() != assignment.broker_ids.len() {
+                return Err(invalid(format!(
+                    "The replicas of partition {expected} are none, or one of them twice."
+                )));
+            }
+            if assignment.broker_ids.len() != replicas {
+                return Err(invalid(format!(
+                    "Partition {expected} has another number of replicas than partition 0."
+                )));
+            }
+            let exists = |id: &&BrokerId| self.brokers.iter().any(|broker| broker.id == **id);
+            if let Some(stranger) = assignment.broker_ids.iter().find(|id| !exists(id)) {
+                return Err(invalid(format!(
+                    "The manual partition assignment includes broker {stranger}, unknown."
+                )));
+            }
+        }
+        Ok(assigned.into_iter().map(|assignment| assignment.broker_ids.clone()).collect())
+    }
+
+    pub(super) fn delete_topics(
+        &mut self,
+        call: &Call,
+        request: DeleteTopicsRequest,
+    ) -> DeleteTopicsResponse {
+        let by_name = request.topic_names.into_iter();
+        let asked = by_name.map(|name| DeleteTopicState { name: Some(name), ..Default::default() });
+        let asked: Vec<_> = if call.version >= 6 { request.topics } else { asked.collect() };
+        let responses = asked.into_iter().map(|topic| self.delete_one(call, topic));
+        DeleteTopicsResponse { responses: responses.collect(), ..Default::default() }
+    }
+
+    fn delete_one(&mut self, call: &Call, asked: DeleteTopicState) -> DeletableTopicResult {
+        let result = |name: Option<Str>, topic_id: Uuid, error: Option<TopicError>| DeletableTopicResult {
+            name,
+            topic_id,
+            error_code: error.as_ref().map_or(ErrorCode::NONE, |error| error.code),
+            error_message: error.map(|error| error.message.into()),
+            ..Default::default()
+        };
+        let located = match (&asked.name, asked.topic_id.is_zero()) {
+            (Some(_), false) => Err(TopicError::new(
+                ErrorCode::INVALID_REQUEST,
+                "You may not specify both topic name and topic id.",
+            )),
+            (None, true) => {
+                Err(TopicError::new(ErrorCode::INVALID_REQUEST, "Neither topic name nor id were specified."))
+            }
+            (Some(name), true) => match self.topics.get(&**name) {
+                Some(topic) => Ok((name.clone(), topic.id)),
+                None => Err(unknown(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)),
+            },
+            (None, false) => match self.topic_names.get(&asked.topic_id) {
+                Some(name) => Ok((name.clone(), asked.topic_id)),
+                None => Err(unknown(ErrorCode::UNKNOWN_TOPIC_ID)),
+            },
+        };
+        let located = self.check_controller(call).and(located);
+        match located {
+            Ok((name, id)) => {
+                self.remove_topic(&name);
+                result(Some(name), id, None)
+            }
+            Err(error) => result(asked.name, asked.topic_id, Some(error)),
+        }
+    }
+}
+
+fn unknown(code: ErrorCode) -> TopicError {
+    let message = match code {
+        ErrorCode::UNKNOWN_TOPIC_ID => "This server does not host this topic ID.",
+        _ => "This server does not host this topic-partition.",
+    };
+    TopicError::new(code, message)
+}
+
+/// A new topic's settings; configurations that change nothing here are accepted and forgotten.
+fn configured(
+    mut settings: TopicSettings,
+    configs: &[CreatableTopicConfig],
+) -> Result<TopicSettings, TopicError> {
+    for config in configs {
+        let invalid = |why: &str| {
+            let message =
+                format!("Invalid value {:?} for configuration {}: {why}", config.value, config.name);
+            TopicError::new(ErrorCode::INVALID_CONFIG, message)
+        };
+        let Some(value) = config.value.as_deref() else { return Err(invalid("null is not supported")) };
+        match &*config.name {
+            "max.message.bytes" => {
+                settings.max_message_bytes = value.parse().map_err(|_| invalid("not a size"))?
+            }
+            "retention.bytes" => {
+                let bytes: i64 = value.parse().map_err(|_| invalid("not a size"))?;
+                settings.retention_bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+            }
+            "message.timestamp.type" => {
+                settings.log_append_time = match value {
+                    "CreateTime" => false,
+                    "LogAppendTime" => true,
+                    _ => return Err(invalid("not one of CreateTime, LogAppendTime")),
+                };
+            }
+            _ => {}
+        }
+    }
+    Ok(settings)
+}

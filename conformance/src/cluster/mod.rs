@@ -1,0 +1,134 @@
+//! A simulated Kafka cluster: brokers as one pure state machine, and a TCP face for it.
+//!
+//! [`ClusterState`] has no sockets, clocks, threads or randomness of its own, so a test or a simulator runs it on virtual
+//! time, and the same inputs always give the same outputs. [`Cluster`] lends it loopback sockets and threads, and any
+//! Kafka client can talk to it. It speaks through `milena_core`'s `wire`, `protocol` and `record` only and shares no code
+//! with the client's machines, so it cannot share their mistakes.
+//!
+//! It behaves as Apache Kafka of the release it is told to be ([`ClusterOptions::as_version`]), with these simplifications:
+//! replicas have every record at once (the high watermark is the log end offset), there are no fetch sessions (brokers may
+//! refuse them), no transactions, no quotas, and message formats v0 and v1 are neither stored nor converted to.
+//!
+//! Rules of [`ClusterState`]: inputs are the `handle_*`, `connect` and `disconnect` methods and the control methods; after
+//! each of them [`ClusterState::poll_output`] is to be called until it returns `None`. Time comes in as [`Now`] and must not
+//! go back; a control method happens at the time last seen. The requests of one connection are answered in their order,
+//! one at a time: a fetch that waits for data holds up those behind it, as in Kafka.
+
+mod api;
+mod fault;
+mod idempotence;
+mod log;
+mod release;
+mod server;
+mod state;
+mod topic;
+
+use std::time::Duration;
+
+use milena_core::protocol::{ApiKey, BrokerId};
+use milena_core::wire::Frame;
+
+pub use fault::Fault;
+pub use release::{Release, UnknownRelease};
+pub use server::{Cluster, ClusterBuilder, StartError};
+pub use state::ClusterState;
+pub use topic::TopicError;
+
+/// What a simulated cluster is made of and how it behaves.
+#[derive(Clone, Debug)]
+pub struct ClusterOptions {
+    /// Brokers, with the ids 1 to `nodes`. Default 1; 0 is taken as 1.
+    pub nodes: u16,
+    /// Topics there from the start, with their number of partitions. Default none.
+    pub topics: Vec<(String, i32)>,
+    /// The release whose API versions and behaviour the brokers have. Default [`Release::LATEST`].
+    pub as_version: Release,
+    /// Whether Metadata creates the unknown topics it is asked for (`auto.create.topics.enable`). Default false.
+    pub auto_create_topics: bool,
+    /// Partitions of topics created without a number (`num.partitions`). Default 1.
+    pub default_partitions: i32,
+    /// Replicas of topics created without a number (`default.replication.factor`), or all brokers if those are fewer.
+    /// Default 3.
+    pub default_replication_factor: i16,
+    /// Largest batch accepted, in bytes, compressed (`max.message.bytes`). Default 1,048,588.
+    pub max_message_bytes: usize,
+    /// Bytes kept in each partition (`retention.bytes`), at least its newest batch; older batches go and the log start
+    /// offset moves. Default 1 GiB, as all data is in memory.
+    pub retention_bytes: u64,
+    /// Whether Produce parses each record, as real brokers do. Default false: header and CRC only, for throughput.
+    pub validate_records: bool,
+    /// Whether Fetch cuts the last batch at the size limit, as real brokers do. Default false: whole batches.
+    pub cut_last_batch: bool,
+    /// How many of the last requests [`ClusterState::requests`] keeps, at least. Default 4,096.
+    pub request_log: usize,
+    /// Decides topic ids and the cluster id. Default 0.
+    pub seed: u64,
+}
+
+impl Default for ClusterOptions {
+    fn default() -> Self {
+        ClusterOptions {
+            nodes: 1,
+            topics: Vec::new(),
+            as_version: Release::LATEST,
+            auto_create_topics: false,
+            default_partitions: 1,
+            default_replication_factor: 3,
+            max_message_bytes: 1_048_588,
+            retention_bytes: 1 << 30,
+            validate_records: false,
+            cut_last_batch: false,
+            request_log: 4096,
+            seed: 0,
+        }
+    }
+}
+
+/// The time at which something happens to the cluster.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Now {
+    /// Monotonic, since any start.
+    pub elapsed: Duration,
+    /// The brokers' wall clock, in milliseconds since 1970: timestamps are judged and given by it.
+    pub wall_ms: i64,
+}
+
+/// One connection to one broker; never used again after it was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ConnectionId(pub u64);
+
+/// What the cluster wants done.
+#[derive(Debug)]
+pub enum ClusterOutput {
+    /// Send one response; those of a connection are in the order of its requests.
+    Send {
+        /// To whom.
+        conn: ConnectionId,
+        /// The response, with its length prefix.
+        frame: Frame,
+    },
+    /// Close a connection, after what was sent to it before. It is forgotten already.
+    Close {
+        /// Which one.
+        conn: ConnectionId,
+    },
+}
+
+/// A request that a broker has begun to serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestLogEntry {
+    /// When it was its turn.
+    pub at: Duration,
+    /// Who was asked.
+    pub broker: BrokerId,
+    /// On which connection.
+    pub conn: ConnectionId,
+    /// Which API.
+    pub key: ApiKey,
+    /// Which version of it.
+    pub version: i16,
+    /// The client's number for it.
+    pub correlation_id: i32,
+    /// The request's size without its length prefix, in bytes.
+    pub bytes: usize,
+}

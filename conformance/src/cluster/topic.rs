@@ -1,0 +1,247 @@
+//! Topics and partitions: names, replicas, leaders and their epochs.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use milena_core::protocol::{BrokerId, ErrorCode};
+use milena_core::wire::{Str, Uuid};
+
+use super::ConnectionId;
+use super::idempotence::Producers;
+use super::log::PartitionLog;
+
+/// Longest name, in characters: with a partition's number it still is a file name.
+const LONGEST_NAME: usize = 249;
+/// Most partitions that one request may create, as with Kafka's controller: it bounds what a request can cost.
+pub(super) const MOST_PARTITIONS_CREATED: usize = 10_000;
+
+/// A topic of the cluster.
+#[derive(Debug)]
+pub(super) struct Topic {
+    pub(super) id: Uuid,
+    pub(super) partitions: Vec<Partition>,
+    pub(super) settings: TopicSettings,
+}
+
+/// A topic's own configuration, where it changes what the brokers do.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TopicSettings {
+    pub(super) max_message_bytes: usize,
+    pub(super) retention_bytes: u64,
+    /// `message.timestamp.type=LogAppendTime`
+    pub(super) log_append_time: bool,
+}
+
+/// A partition, seen by all its replicas alike.
+#[derive(Debug)]
+pub(super) struct Partition {
+    /// [`BrokerId::NONE`] while no in-sync replica is up.
+    pub(super) leader: BrokerId,
+    pub(super) leader_epoch: i32,
+    pub(super) replicas: Vec<BrokerId>,
+    /// In-sync replicas; the last one stays in when it goes down, since it alone may lead again.
+    pub(super) in_sync: Vec<BrokerId>,
+    pub(super) log: PartitionLog,
+    pub(super) producers: Producers,
+    /// Connections with a fetch that waits for this partition.
+    pub(super) waiting: BTreeSet<ConnectionId>,
+}
+
+impl Topic {
+    pub(super) fn partition(&self, index: i32) -> Option<&Partition> {
+        self.partitions.get(usize::try_from(index).ok()?)
+    }
+
+    pub(super) fn partition_mut(&mut self, index: i32) -> Option<&mut Partition> {
+        self.partitions.get_mut(usize::try_from(index).ok()?)
+    }
+}
+
+impl Partition {
+    pub(super) fn new(replicas: Vec<BrokerId>, is_up: impl Fn(BrokerId) -> bool) -> Self {
+        let in_sync: Vec<_> = replicas.iter().copied().filter(|replica| is_up(*replica)).collect();
+        Partition {
+            leader: in_sync.first().copied().unwrap_or(BrokerId::NONE),
+            leader_epoch: 0,
+            in_sync: if in_sync.is_empty() { replicas.clone() } else { in_sync },
+            replicas,
+            log: PartitionLog::new(),
+            producers: Producers::default(),
+            waiting: BTreeSet::new(),
+        }
+    }
+
+    /// Whether `broker` may serve a request that names `current_leader_epoch` (-1: does not say).
+    ///
+    /// The order is the brokers': a replica first compares epochs, and only then says that it does not lead.
+    pub(super) fn check(
+        &self,
+        broker: BrokerId,
+        current_leader_epoch: i32,
+        leader_only: bool,
+    ) -> Result<(), ErrorCode> {
+        if !self.replicas.contains(&broker) {
+            return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        }
+        if current_leader_epoch >= 0 && current_leader_epoch < self.leader_epoch {
+            return Err(ErrorCode::FENCED_LEADER_EPOCH);
+        }
+        if current_leader_epoch > self.leader_epoch {
+            return Err(ErrorCode::UNKNOWN_LEADER_EPOCH);
+        }
+        if self.leader != broker && (leader_only || self.leader == BrokerId::NONE) {
+            return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        }
+        Ok(())
+    }
+
+    /// A new leader, or none, in a new epoch.
+    pub(super) fn elect(&mut self, leader: BrokerId) {
+        self.leader = leader;
+        self.leader_epoch += 1;
+    }
+
+    /// `broker` went down: it leaves the in-sync replicas, and the next of them leads if it led.
+    pub(super) fn on_broker_down(&mut self, broker: BrokerId) {
+        if self.in_sync.len() > 1 {
+            self.in_sync.retain(|replica| *replica != broker);
+        }
+        if self.leader == broker {
+            let successor =
+                self.replicas.iter().copied().find(|id| *id != broker && self.in_sync.contains(id));
+            self.elect(successor.unwrap_or(BrokerId::NONE));
+        }
+    }
+
+    /// `broker` is back: it catches up at once, and leads if it was in sync and nobody leads.
+    pub(super) fn on_broker_up(&mut self, broker: BrokerId) {
+        if !self.replicas.contains(&broker) {
+            return;
+        }
+        if self.leader == BrokerId::NONE {
+            if self.in_sync.contains(&broker) {
+                self.elect(broker);
+            }
+            return;
+        }
+        if !self.in_sync.contains(&broker) {
+            self.in_sync.push(broker);
+        }
+    }
+}
+
+/// Why a topic was not created, deleted or changed: the code and the words a broker answers with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicError {
+    /// Kafka's code for it.
+    pub code: ErrorCode,
+    /// What is wrong, for a person.
+    pub message: String,
+}
+
+impl TopicError {
+    pub(super) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        TopicError { code, message: message.into() }
+    }
+}
+
+impl fmt::Display for TopicError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for TopicError {}
+
+/// Checks a topic's name by itself.
+pub(super) fn check_name(name: &str) -> Result<(), TopicError> {
+    let wrong = |why: String| Err(TopicError::new(ErrorCode::INVALID_TOPIC_EXCEPTION, why));
+    if name.is_empty() {
+        return wrong("Topic name is invalid: the empty string is not allowed".to_owned());
+    }
+    if name == "." || name == ".." {
+        return wrong(format!("Topic name is invalid: '{name}' is not allowed"));
+    }
+    if name.len() > LONGEST_NAME {
+        let length = name.len();
+        return wrong(format!("Topic name is invalid: its length is {length}, longer than {LONGEST_NAME}"));
+    }
+    if !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-')) {
+        return wrong(format!(
+            "Topic name is invalid: '{name}' has characters other than a-z, A-Z, 0-9, '.', '_', '-'"
+        ));
+    }
+    Ok(())
+}
+
+/// Checks how many partitions and replicas a new topic is to have.
+pub(super) fn check_counts(partitions: i32, replicas: usize, brokers_up: usize) -> Result<(), TopicError> {
+    if replicas == 0 {
+        let message = "Replication factor must be larger than 0, or -1 to use the default value.";
+        return Err(TopicError::new(ErrorCode::INVALID_REPLICATION_FACTOR, message));
+    }
+    if partitions <= 0 {
+        let message = "Number of partitions was set to an invalid non-positive value.";
+        return Err(TopicError::new(ErrorCode::INVALID_PARTITIONS, message));
+    }
+    if partitions as usize > MOST_PARTITIONS_CREATED {
+        let message = "Excessively large number of partitions per request.";
+        return Err(TopicError::new(ErrorCode::POLICY_VIOLATION, message));
+    }
+    if replicas > brokers_up {
+        let message = format!(
+            "Unable to replicate the partition {replicas} time(s): The target replication factor of {replicas} cannot \
+             be reached because only {brokers_up} broker(s) are registered."
+        );
+        return Err(TopicError::new(ErrorCode::INVALID_REPLICATION_FACTOR, message));
+    }
+    Ok(())
+}
+
+/// The name of an existing topic that `name` collides with: '.' and '_' are the same in the names of metrics.
+pub(super) fn collision<'a>(name: &str, mut existing: impl Iterator<Item = &'a Str>) -> Option<&'a Str> {
+    if !name.contains(['.', '_']) {
+        return None;
+    }
+    let folded = name.replace('.', "_");
+    existing.find(|other| other.len() == name.len() && other.replace('.', "_") == folded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_checked() {
+        let longest = "x".repeat(249);
+        for name in ["a", "A.b_c-9", "...", longest.as_str()] {
+            assert_eq!(check_name(name), Ok(()), "{name}");
+        }
+        let too_long = "x".repeat(250);
+        for name in ["", ".", "..", "a b", "ü", "a/b", too_long.as_str()] {
+            assert_eq!(check_name(name).unwrap_err().code, ErrorCode::INVALID_TOPIC_EXCEPTION, "{name}");
+        }
+    }
+
+    #[test]
+    fn dots_and_underscores_collide() {
+        let existing = [Str::from("a_b"), Str::from("plain")];
+        assert_eq!(collision("a.b", existing.iter()), Some(&existing[0]));
+        assert_eq!(collision("a-b", existing.iter()), None);
+    }
+
+    #[test]
+    fn leaders_move_with_their_brokers() {
+        let mut partition = Partition::new(vec![BrokerId(2), BrokerId(1)], |_| true);
+        let seen = |p: &Partition| (p.leader, p.leader_epoch, p.in_sync.clone());
+        assert_eq!(seen(&partition), (BrokerId(2), 0, vec![BrokerId(2), BrokerId(1)]));
+        partition.on_broker_down(BrokerId(2));
+        assert_eq!(seen(&partition), (BrokerId(1), 1, vec![BrokerId(1)]));
+        partition.on_broker_down(BrokerId(1));
+        assert_eq!(seen(&partition), (BrokerId::NONE, 2, vec![BrokerId(1)]));
+        partition.on_broker_up(BrokerId(2));
+        assert_eq!(seen(&partition), (BrokerId::NONE, 2, vec![BrokerId(1)]), "2 may lack records");
+        partition.on_broker_up(BrokerId(1));
+        assert_eq!(seen(&partition), (BrokerId(1), 3, vec![BrokerId(1)]));
+    }
+}

@@ -1,0 +1,8 @@
+//! The simulated cluster, as scripts on virtual time, and behind TCP.
+
+mod brokers;
+mod connections;
+mod reading;
+mod script;
+mod tcp;
+mod writing;

@@ -1,0 +1,371 @@
+//! What is known of the cluster: brokers, topics, leaders and their epochs, and when to ask again.
+//!
+//! Rules:
+//! - One metadata request at a time. It is sent when a topic is first wanted, when an answer shows that a leader moved,
+//!   and when the knowledge is `metadata_max_age` old; never sooner than the back-off after the one before.
+//! - It goes round the brokers known, then the bootstrap servers, so that a cluster whose addresses all changed is found again.
+//! - A leader is taken over only with an epoch that is not older than the one known, unless the topic id changed.
+//! - What was known of a topic stays when one answer lacks it: a topic counts as missing only after `topic_grace`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::config::{Address, Config};
+use crate::connection::Node;
+use crate::error::{CloseReason, Error};
+use crate::protocol::metadata::{
+    MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponsePartition, MetadataResponseTopic,
+};
+use crate::protocol::{ApiKey, BrokerId, ErrorCode};
+use crate::rng::{Backoff, Rng};
+use crate::time::Instant;
+use crate::wire::{Str, Uuid};
+
+/// Brokers that know no later version of Metadata may tell stale leader epochs.
+const FIRST_TRUE_EPOCHS: i16 = 9;
+
+/// A partition as the newest trusted answer described it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PartitionInfo {
+    /// `None` while an election is under way.
+    pub(crate) leader: Option<BrokerId>,
+    /// -1 if the broker does not tell (Metadata before version 7).
+    pub(crate) epoch: i32,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Topic {
+    /// Zero if the broker does not tell (Metadata before version 10).
+    pub(crate) id: Uuid,
+    pub(crate) partitions: Vec<PartitionInfo>,
+    users: usize,
+    /// Since when the brokers say that it does not exist.
+    missing_since: Option<Instant>,
+    /// Why it can't be used; cleared when someone asks for it anew.
+    error: Option<Error>,
+}
+
+/// What someone who wants to use a topic must know.
+pub(crate) enum TopicState<'a> {
+    /// No answer yet, or none that settles it.
+    Asking,
+    Known(&'a Topic),
+    Failed(&'a Error),
+}
+
+#[derive(Debug)]
+struct NodeHealth {
+    failures: u32,
+    until: Instant,
+    reason: CloseReason,
+}
+
+#[derive(Debug, Default)]
+struct Refresh {
+    in_flight: bool,
+    /// Someone asked for it since the last one left.
+    wanted: bool,
+    last: Option<Instant>,
+    /// Requests that failed, in a row.
+    failures: u32,
+    /// Answers that left something unsettled, in a row.
+    unsettled: u32,
+    /// Not before.
+    not_before: Instant,
+}
+
+pub(crate) struct Cluster {
+    config: Arc<Config>,
+    backoff: Backoff,
+    seeds: Vec<Address>,
+    brokers: BTreeMap<BrokerId, Address>,
+    controller: Option<BrokerId>,
+    topics: BTreeMap<Arc<str>, Topic>,
+    health: BTreeMap<Node, NodeHealth>,
+    refresh: Refresh,
+}
+
+impl Cluster {
+    pub(crate) fn new(config: Arc<Config>, rng: &mut Rng) -> Self {
+        let mut seeds = config.bootstrap.clone();
+        rng.shuffle(&mut seeds);
+        let backoff = Backoff { min: config.backoff.0, max: config.backoff.1 };
+        Cluster {
+            config,
+            backoff,
+            seeds,
+            brokers: BTreeMap::new(),
+            controller: None,
+            topics: BTreeMap::new(),
+            health: BTreeMap::new(),
+            refresh: Refresh::default(),
+        }
+    }
+
+    pub(crate) fn address(&self, node: Node) -> Option<&Address> {
+        match node {
+            Node::Seed(index) => self.seeds.get(index),
+            Node::Broker(id) => self.brokers.get(&id),
+        }
+    }
+
+    /// Whether a first answer came.
+    pub(crate) fn is_known(&self) -> bool {
+        !self.brokers.is_empty()
+    }
+
+    pub(crate) fn controller(&self) -> Option<BrokerId> {
+        self.controller
+    }
+
+    /// Starts using a topic: it is part of every metadata request until [`release`](Self::release).
+    pub(crate) fn want(&mut self, topic: &Arc<str>) {
+        let entry = self.topics.entry(topic.clone()).or_default();
+        entry.users += 1;
+        self.ask_again(topic);
+    }
+
+    /// Forgets that a topic was missing: whoever calls this would like to know how it is now.
+    pub(crate) fn ask_again(&mut self, topic: &str) {
+        if let Some(topic) = self.topics.get_mut(topic)
+            && (topic.partitions.is_empty() || topic.error.is_some())
+        {
+            topic.error = None;
+            topic.missing_since = None;
+            self.refresh.wanted = true;
+        }
+    }
+
+    pub(crate) fn release(&mut self, topic: &str) {
+        if let Some(entry) = self.topics.get_mut(topic) {
+            entry.users -= 1;
+            if entry.users == 0 {
+                self.topics.remove(topic);
+            }
+        }
+    }
+
+    pub(crate) fn topic(&self, topic: &str) -> TopicState<'_> {
+        match self.topics.get(topic) {
+            Some(Topic { error: Some(error), .. }) => TopicState::Failed(error),
+            Some(topic) if !topic.partitions.is_empty() => TopicState::Known(topic),
+            _ => TopicState::Asking,
+        }
+    }
+
+    pub(crate) fn topic_id(&self, topic: &str) -> Uuid {
+        self.topics.get(topic).map_or(Uuid::ZERO, |topic| topic.id)
+    }
+
+    pub(crate) fn partition(&self, topic: &str, partition: i32) -> Option<PartitionInfo> {
+        self.topics.get(topic)?.partitions.get(usize::try_from(partition).ok()?).copied()
+    }
+
+    /// A leader that an answer named (KIP-951): taken over if its epoch is newer than the one known. True if it was.
+    pub(crate) fn on_leader_hint(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        leader: BrokerId,
+        epoch: i32,
+        address: Option<Address>,
+    ) -> bool {
+        let partitions = self.topics.get_mut(topic).map(|topic| &mut topic.partitions);
+        let info =
+            partitions.zip(usize::try_from(partition).ok()).and_then(|(all, index)| all.get_mut(index));
+        let Some(info) = info.filter(|info| epoch > info.epoch) else { return false };
+        if let Some(address) = address {
+            self.brokers.insert(leader, address);
+        }
+        if !self.brokers.contains_key(&leader) {
+            return false;
+        }
+        *info = PartitionInfo { leader: Some(leader), epoch };
+        true
+    }
+
+    /// An answer showed that something is out of date.
+    pub(crate) fn want_refresh(&mut self) {
+        self.refresh.wanted = true;
+    }
+
+    /// When the next request is due.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        if self.refresh.in_flight {
+            return None;
+        }
+        if self.refresh.wanted {
+            return Some(self.refresh.not_before);
+        }
+        // Nothing is asked for its age before anything was asked for at all.
+        self.refresh.last.map(|last| last + self.config.metadata_max_age)
+    }
+
+    /// The request that is due, and whom to ask.
+    pub(crate) fn poll_request(&mut self, now: Instant) -> Option<(Node, MetadataRequest)> {
+        if self.poll_timeout()? > now {
+            return None;
+        }
+        self.refresh.in_flight = true;
+        self.refresh.wanted = false;
+        let topics = self
+            .topics
+            .keys()
+            .map(|name| MetadataRequestTopic { name: Some(Str::from(&**name)), ..Default::default() });
+        let request = MetadataRequest {
+            topics: Some(topics.collect()),
+            allow_auto_topic_creation: self.config.allow_auto_topic_creation,
+            ..Default::default()
+        };
+        Some((self.node_to_ask(now), request))
+    }
+
+    /// Any node, best one that is not backing off: brokers first, then bootstrap servers, another after each failure.
+    pub(crate) fn node_to_ask(&self, now: Instant) -> Node {
+        let brokers = self.brokers.keys().map(|id| Node::Broker(*id));
+        let nodes: Vec<Node> = brokers.chain((0..self.seeds.len()).map(Node::Seed)).collect();
+        let from = self.refresh.failures as usize;
+        let turn = |i: usize| nodes[(from + i) % nodes.len()];
+        let rested = |node: &Node| self.health.get(node).is_none_or(|health| health.until <= now);
+        // Without any failure the first broker is asked each time: its connection is there.
+        (0..nodes.len()).map(turn).find(rested).unwrap_or_else(|| turn(0))
+    }
+
+    /// No answer came: another node is asked at once, until all were asked; then after a pause.
+    pub(crate) fn on_failure(&mut self, now: Instant, rng: &mut Rng) {
+        self.refresh.in_flight = false;
+        self.refresh.wanted = true;
+        self.refresh.failures += 1;
+        let nodes = (self.brokers.len() + self.seeds.len()) as u32;
+        self.refresh.not_before = match self.refresh.failures.is_multiple_of(nodes) {
+            true => now + self.backoff.after(self.refresh.failures / nodes, rng),
+            false => now,
+        };
+    }
+
+    pub(crate) fn on_metadata(
+        &mut self,
+        now: Instant,
+        rng: &mut Rng,
+        mut answer: MetadataResponse,
+        version: i16,
+    ) {
+        if version < FIRST_TRUE_EPOCHS {
+            let topics = answer.topics.iter_mut();
+            topics.flat_map(|topic| &mut topic.partitions).for_each(|partition| partition.leader_epoch = -1);
+        }
+        self.refresh.in_flight = false;
+        self.refresh.last = Some(now);
+        // A broker that has just started knows no brokers yet: nothing to learn from it.
+        if answer.brokers.is_empty() || !answer.error_code.is_ok() {
+            self.on_failure(now, rng);
+            return;
+        }
+        self.refresh.failures = 0;
+        self.brokers.clear();
+        for broker in &answer.brokers {
+            if let Ok(port) = u16::try_from(broker.port) {
+                self.brokers.insert(broker.node_id, Address { host: broker.host.to_string(), port });
+            }
+        }
+        let live: BTreeSet<Node> = self.brokers.keys().map(|id| Node::Broker(*id)).collect();
+        self.health.retain(|node, _| matches!(node, Node::Seed(_)) || live.contains(node));
+        self.controller = Some(answer.controller_id).filter(|id| self.brokers.contains_key(id));
+        let mut settled = true;
+        for topic in answer.topics {
+            let Some(name) = topic.name.as_deref() else { continue };
+            let name = name.to_owned();
+            if let Some(entry) = self.topics.get_mut(&*name) {
+                settled &= entry.update(now, &name, topic, &self.config);
+            }
+        }
+        // A topic wanted after the request left is in no answer yet.
+        settled &= self.topics.values().all(|topic| topic.error.is_some() || !topic.partitions.is_empty());
+        self.refresh.unsettled = if settled { 0 } else { self.refresh.unsettled + 1 };
+        self.refresh.wanted |= !settled;
+        self.refresh.not_before = now + self.backoff.after(self.refresh.unsettled.max(1), rng);
+    }
+
+    /// How long to wait before the next connect to this node.
+    pub(crate) fn rest(&self, node: Node) -> Instant {
+        self.health.get(&node).map_or(Instant::default(), |health| health.until)
+    }
+
+    pub(crate) fn on_node_ready(&mut self, node: Node) {
+        self.health.remove(&node);
+    }
+
+    pub(crate) fn on_node_failed(&mut self, now: Instant, rng: &mut Rng, node: Node, reason: CloseReason) {
+        let failures = self.health.get(&node).map_or(0, |health| health.failures) + 1;
+        let until = now + self.backoff.after(failures, rng);
+        self.health.insert(node, NodeHealth { failures, until, reason });
+    }
+
+    /// The last failure of each bootstrap server, and whether every one of them failed for good.
+    pub(crate) fn bootstrap_failures(&self) -> (Vec<(String, CloseReason)>, bool) {
+        let failures: Vec<_> = (0..self.seeds.len())
+            .filter_map(|i| {
+                Some((self.seeds[i].to_string(), self.health.get(&Node::Seed(i))?.reason.clone()))
+            })
+            .collect();
+        let hopeless =
+            failures.len() == self.seeds.len() && failures.iter().all(|(_, reason)| !reason.is_retriable());
+        (failures, hopeless)
+    }
+}
+
+impl Topic {
+    /// Takes over an answer; false if it does not settle what became of the topic.
+    fn update(&mut self, now: Instant, name: &str, answer: MetadataResponseTopic, config: &Config) -> bool {
+        match answer.error_code {
+            ErrorCode::NONE => {}
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
+                let since = *self.missing_since.get_or_insert(now);
+                if now.since(since) >= config.topic_grace {
+                    self.error = Some(Error::UnknownTopic { topic: name.to_owned() });
+                }
+                return self.error.is_some();
+            }
+            code if code.is_retriable() => return false,
+            code => {
+                self.error = Some(Error::Rejected {
+                    api: ApiKey::METADATA,
+                    code,
+                    message: Some(format!("topic {name:?}")),
+                });
+                return true;
+            }
+        }
+        self.missing_since = None;
+        self.error = None;
+        if self.id != answer.topic_id && !answer.topic_id.is_zero() {
+            // Another topic of the same name: nothing that was known holds for it.
+            self.id = answer.topic_id;
+            self.partitions.clear();
+        }
+        let mut settled = true;
+        // Not more than the answer could list, and in order: an index out of range would leave holes.
+        let mut answers = answer.partitions;
+        answers.sort_by_key(|partition| partition.partition_index);
+        for (index, partition) in answers.iter().enumerate() {
+            if partition.partition_index != index as i32 {
+                return false;
+            }
+            let info = PartitionInfo::of(partition);
+            match self.partitions.get_mut(index) {
+                Some(known) if info.epoch < known.epoch && info.epoch >= 0 => settled = false,
+                Some(known) => *known = info,
+                None => self.partitions.push(info),
+            }
+            settled &= info.leader.is_some();
+        }
+        settled
+    }
+}
+
+impl PartitionInfo {
+    fn of(answer: &MetadataResponsePartition) -> Self {
+        let leader = Some(answer.leader_id).filter(|leader| leader.0 >= 0);
+        PartitionInfo { leader, epoch: answer.leader_epoch }
+    }
+}

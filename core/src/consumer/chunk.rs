@@ -1,0 +1,240 @@
+//! What one fetch brought of one partition: its batches are checked, decompressed and read on the reader's thread.
+//!
+//! Rules:
+//! - Batches come whole: records before the offset asked for are skipped.
+//! - Control batches are never shown, they move the position.
+//! - Under `ReadCommitted`, a transactional batch of a producer is hidden from the first offset of its aborted
+//!   transaction up to the abort marker; batches outside of transactions are not.
+//! - A batch that can't be read is an error that names its offset; going on goes on behind it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::config::ReaderConfig;
+use crate::error::Error;
+use crate::protocol::ProducerId;
+use crate::record::{self, Batches, ControlType, Headers, Limits, RecordCursor, RecordError, RecordRef};
+
+/// What a fetch brought of one partition.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    pub(crate) partition: i32,
+    pub(crate) records: Bytes,
+    /// The offset that was asked for.
+    pub(crate) from: i64,
+    /// Where the reader ends.
+    pub(crate) end: i64,
+    /// Behind the last record that the reader may see, as the broker told: lag is counted up to here.
+    pub(crate) log_end: i64,
+    /// Aborted transactions in what was fetched: producer and first offset, by rising offset.
+    pub(crate) aborted: Vec<(ProducerId, i64)>,
+}
+
+/// A chunk being read.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    topic: Arc<str>,
+    pub(crate) partition: i32,
+    pub(crate) log_end: i64,
+    /// Bytes to give back when it is read.
+    pub(crate) bytes: usize,
+    /// The offset of the next record to show.
+    pub(crate) position: i64,
+    /// Behind the batch that is open.
+    behind: i64,
+    end: i64,
+    batches: Batches,
+    aborted: std::iter::Peekable<std::vec::IntoIter<(ProducerId, i64)>>,
+    /// Producers inside an aborted transaction.
+    aborting: BTreeSet<ProducerId>,
+    check_crcs: bool,
+    limits: Limits,
+    cursor: Option<RecordCursor>,
+}
+
+impl Opened {
+    pub(crate) fn new(chunk: Chunk, config: &ReaderConfig) -> Self {
+        Opened {
+            topic: config.topic.clone(),
+            partition: chunk.partition,
+            log_end: chunk.log_end,
+            bytes: chunk.records.len(),
+            position: chunk.from,
+            behind: chunk.from,
+            end: chunk.end,
+            batches: Batches::new(chunk.records),
+            aborted: chunk.aborted.into_iter().peekable(),
+            aborting: BTreeSet::new(),
+            check_crcs: config.check_crcs,
+            limits: Limits { max_decompressed_bytes: config.max_decompressed_bytes },
+            cursor: None,
+        }
+    }
+
+    fn corrupt(&self, cause: RecordError) -> Error {
+        let (topic, partition) = (self.topic.to_string(), self.partition);
+        Error::CorruptBatch { topic, partition, offset: self.position, cause }
+    }
+
+    /// The next batch with something to show; none behind the last.
+    pub(crate) fn next_batch(&mut self) -> Option<Result<Batch, Error>> {
+        match self.open()? {
+            Ok(()) => {}
+            Err(error) => return Some(Err(error)),
+        }
+        let cursor = self.cursor.take()?;
+        let from = std::mem::replace(&mut self.position, self.behind.min(self.end));
+        Some(Ok(Batch { topic: self.topic.clone(), partition: self.partition, from, cursor }))
+    }
+
+    /// The next record; none behind the last.
+    #[inline]
+    pub(crate) fn next_message(&mut self) -> Option<Result<Message, Error>> {
+        loop {
+            let Some(cursor) = &mut self.cursor else {
+                match self.open()? {
+                    Ok(()) => continue,
+                    Err(error) => return Some(Err(error)),
+                }
+            };
+            match cursor.next() {
+                Some(Ok(record)) => {
+                    self.position = record.offset + 1;
+                    return Some(Ok(Message::new(&self.topic, self.partition, record)));
+                }
+                None => {
+                    self.cursor = None;
+                    self.position = self.behind.min(self.end);
+                }
+                Some(Err(cause)) => {
+                    let error = self.corrupt(cause);
+                    self.cursor = None;
+                    self.position = self.behind;
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+
+    /// Opens the next batch with something to show.
+    fn open(&mut self) -> Option<Result<(), Error>> {
+        loop {
+            // Where not even a header makes sense the fetcher has stopped too, and tells.
+            let Ok(batch) = self.batches.next()? else { return None };
+            if batch.last_offset() < self.position {
+                continue;
+            }
+            if batch.base_offset() >= self.end {
+                self.position = self.end;
+                return None;
+            }
+            let opened = self.look_at(&batch);
+            self.behind = batch.last_offset() + 1;
+            match opened {
+                Ok(Some(cursor)) => {
+                    self.cursor = Some(cursor);
+                    return Some(Ok(()));
+                }
+                Ok(None) => self.position = self.behind,
+                Err(cause) => {
+                    let error = self.corrupt(cause);
+                    self.position = self.behind;
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+
+    /// A cursor over the batch's records, if they are to be shown.
+    fn look_at(&mut self, batch: &record::Batch) -> Result<Option<RecordCursor>, RecordError> {
+        if self.check_crcs {
+            batch.verify_crc()?;
+        }
+        while let Some((producer, _)) = self.aborted.next_if(|(_, first)| *first <= batch.last_offset()) {
+            self.aborting.insert(producer);
+        }
+        if batch.is_control() {
+            if let Some(marker) = batch.records(&self.limits)?.next_ref().transpose()?
+                && marker.key.and_then(ControlType::from_key) == Some(ControlType::Abort)
+            {
+                self.aborting.remove(&batch.producer_id());
+            }
+            return Ok(None);
+        }
+        if batch.is_transactional() && self.aborting.contains(&batch.producer_id()) {
+            return Ok(None);
+        }
+        Ok(Some(batch.records(&self.limits)?.within(self.position..self.end)))
+    }
+}
+
+/// A record that was read, as a value of its own: key, value and headers share the memory of the answer they came in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The topic's name.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// Its place in the partition.
+    pub offset: i64,
+    /// Milliseconds since the epoch: of its creation, or of the append in topics with log append time.
+    pub timestamp: i64,
+    /// The key.
+    pub key: Option<Bytes>,
+    /// The value; `None` is a tombstone.
+    pub value: Option<Bytes>,
+    /// The headers, in order.
+    pub headers: Headers,
+}
+
+impl Message {
+    fn new(topic: &Arc<str>, partition: i32, record: record::Record) -> Self {
+        let record::Record { offset, timestamp, key, value, headers } = record;
+        Message { topic: topic.clone(), partition, offset, timestamp, key, value, headers }
+    }
+}
+
+impl fmt::Debug for Message {
+    /// Without key and value: they are the users' data, and may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Message({}/{} offset {})", self.topic, self.partition, self.offset)
+    }
+}
+
+/// The records of one batch, to be read in place.
+#[derive(Debug)]
+pub struct Batch {
+    topic: Arc<str>,
+    partition: i32,
+    from: i64,
+    cursor: RecordCursor,
+}
+
+impl Batch {
+    /// The topic's name.
+    pub fn topic(&self) -> &Arc<str> {
+        &self.topic
+    }
+
+    /// The partition.
+    pub fn partition(&self) -> i32 {
+        self.partition
+    }
+
+    /// The next record, borrowed from the batch: nothing is allocated for it.
+    ///
+    /// # Errors
+    /// [`Error::CorruptBatch`] if the rest of the batch can't be read; nothing follows it.
+    pub fn next_record(&mut self) -> Option<Result<RecordRef<'_>, Error>> {
+        match self.cursor.next_ref()? {
+            Ok(record) => Some(Ok(record)),
+            Err(cause) => {
+                let (topic, partition) = (self.topic.to_string(), self.partition);
+                Some(Err(Error::CorruptBatch { topic, partition, offset: self.from, cause }))
+            }
+        }
+    }
+}

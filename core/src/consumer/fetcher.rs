@@ -1,0 +1,533 @@
+//! The fetcher of one reader: a cursor for each partition, one fetch in flight for each broker.
+//!
+//! Rules:
+//! - A cursor is `Unresolved` until its offsets were looked up at the leader, `Fetching` then, and `Done` at its end.
+//! - The position moves on when an answer comes, by its batches' headers alone, so that the next fetch is under way while
+//!   this one is read. Fetching stops while `buffer_bytes` are fetched (or asked for) and not yet read.
+//! - An answer counts only for a partition that was asked for and whose position is still the one asked for.
+//! - Errors of one partition pause that partition; what only the user can mend ends the reader.
+//! - An answer that brings nothing and did not wait either is followed by a pause.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::cluster::{Cluster, TopicState};
+use crate::config::{Address, Config, Isolation, ReaderConfig, Reset, Start, Until};
+use crate::connection::{Answer, Failure, Lane};
+use crate::consumer::Chunk;
+use crate::context::{Ctx, ReaderId, Tag, Target, Timer};
+use crate::error::Error;
+use crate::protocol::fetch::{FetchPartition, FetchRequest, FetchTopic, PartitionData};
+use crate::protocol::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
+use crate::protocol::{ApiKey, BrokerId, ErrorCode};
+use crate::record::Batches;
+use crate::rng::Backoff;
+use crate::time::Instant;
+use crate::wire::Str;
+
+/// What the fetcher wants done.
+pub(crate) enum Event {
+    Fetched(Chunk),
+    /// Every partition was read to its end.
+    Ended,
+    /// The reader can't go on.
+    Failed(Error),
+    Refresh,
+    Leader {
+        partition: i32,
+        leader: BrokerId,
+        epoch: i32,
+        address: Option<Address>,
+    },
+}
+
+/// Special timestamps of ListOffsets.
+const FIRST: i64 = -2;
+const LAST: i64 = -1;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Its position is to be looked up by this timestamp.
+    Unresolved {
+        timestamp: i64,
+    },
+    Fetching,
+    Done,
+}
+
+struct Cursor {
+    state: State,
+    position: i64,
+    /// Where it ends; `None` while that is to be looked up.
+    end: Option<i64>,
+    /// A look-up is under way.
+    asking: bool,
+    failures: u32,
+    not_before: Instant,
+}
+
+#[derive(Default)]
+struct Node {
+    /// What was asked for, with positions; and how many bytes may come.
+    in_flight: Option<Asked>,
+    turn: i32,
+    idle_answers: u32,
+    not_before: Instant,
+}
+
+struct Asked {
+    positions: BTreeMap<i32, i64>,
+    bytes: usize,
+    at: Instant,
+}
+
+/// What a ListOffsets request looks up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lookup {
+    Position,
+    End,
+}
+
+pub(crate) struct Consumer {
+    id: ReaderId,
+    config: Arc<ReaderConfig>,
+    client: Arc<Config>,
+    backoff: Backoff,
+    cursors: BTreeMap<i32, Cursor>,
+    nodes: BTreeMap<BrokerId, Node>,
+    lookups: BTreeMap<u64, (Lookup, Vec<i32>)>,
+    next_lookup: u64,
+    /// Bytes fetched and not yet read.
+    buffered: usize,
+    /// The end was told, or an error.
+    over: bool,
+    events: Vec<Event>,
+}
+
+impl Consumer {
+    pub(crate) fn new(id: ReaderId, config: Arc<ReaderConfig>, client: Arc<Config>) -> Self {
+        Consumer {
+            id,
+            config,
+            backoff: Backoff { min: client.backoff.0, max: client.backoff.1 },
+            client,
+            cursors: BTreeMap::new(),
+            nodes: BTreeMap::new(),
+            lookups: BTreeMap::new(),
+            next_lookup: 0,
+            buffered: 0,
+            over: false,
+            events: Vec::new(),
+        }
+    }
+
+    pub(crate) fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    pub(crate) fn topic(&self) -> &Arc<str> {
+        &self.config.topic
+    }
+
+    /// The topic may have become known, leaders may have moved.
+    pub(crate) fn on_metadata(&mut self, ctx: &mut Ctx<'_>, cluster: &Cluster) {
+        match cluster.topic(&self.config.topic) {
+            TopicState::Asking => return,
+            TopicState::Failed(error) => return self.fail(error.clone()),
+            TopicState::Known(topic) => {
+                let partitions = topic.partitions.len() as i32;
+                let first_time = self.cursors.is_empty();
+                let wanted = match &self.config.partitions {
+                    Some(chosen) => chosen.clone(),
+                    None => (0..partitions).collect(),
+                };
+                for partition in wanted {
+                    if !(0..partitions).contains(&partition) {
+                        let topic = self.config.topic.to_string();
+                        return self.fail(Error::UnknownPartition { topic, partition, partitions });
+                    }
+                    // Partitions that come later hold nothing that was written before: they are read from their start.
+                    let start = if first_time { self.config.start } else { Start::First };
+                    if first_time || self.config.until == Until::Forever {
+                        let until = self.config.until;
+                        self.cursors.entry(partition).or_insert_with(|| Cursor::new(start, until));
+                    }
+                }
+            }
+        }
+        self.go_on(ctx, cluster);
+    }
+
+    fn fail(&mut self, error: Error) {
+        if !std::mem::replace(&mut self.over, true) {
+            self.events.push(Event::Failed(error));
+        }
+    }
+
+    /// So many bytes were read.
+    pub(crate) fn on_consumed(&mut self, ctx: &mut Ctx<'_>, cluster: &Cluster, bytes: usize) {
+        self.buffered -= bytes.min(self.buffered);
+        self.go_on(ctx, cluster);
+    }
+
+    pub(crate) fn on_timer(&mut self, ctx: &mut Ctx<'_>, cluster: &Cluster) {
+        self.go_on(ctx, cluster);
+    }
+
+    /// Looks up and fetches whatever can be.
+    fn go_on(&mut self, ctx: &mut Ctx<'_>, cluster: &Cluster) {
+        if self.over || self.cursors.is_empty() {
+            return;
+        }
+        for cursor in self.cursors.values_mut() {
+            if cursor.state == State::Fetching && cursor.end.is_some_and(|end| cursor.position >= end) {
+                cursor.state = State::Done;
+            }
+        }
+        if self.cursors.values().all(|cursor| cursor.state == State::Done) {
+            self.over = true;
+            self.events.push(Event::Ended);
+            return;
+        }
+        let now = ctx.now.mono;
+        let mut leaders: BTreeMap<BrokerId, Vec<i32>> = BTreeMap::new();
+        let mut next = Instant::MAX;
+        for (partition, cursor) in &self.cursors {
+            if cursor.state == State::Done || cursor.asking {
+                continue;
+            }
+            if cursor.not_before > now {
+                next = next.min(cursor.not_before);
+                continue;
+            }
+            match cluster.partition(&self.config.topic, *partition).and_then(|info| info.leader) {
+                Some(leader) => leaders.entry(leader).or_default().push(*partition),
+                None => self.events.push(Event::Refresh),
+            }
+        }
+        for (leader, partitions) in leaders {
+            self.look_up(ctx, cluster, leader, &partitions);
+            let node = self.nodes.entry(leader).or_default();
+            match node.not_before > now {
+                true => next = next.min(node.not_before),
+                false => self.fetch(ctx, cluster, leader, &partitions),
+            }
+        }
+        ctx.set_timer(Timer::Reader(self.id), Some(next));
+    }
+
+    fn look_up(&mut self, ctx: &mut Ctx<'_>, cluster: &Cluster, leader: BrokerId, partitions: &[i32]) {
+        for lookup in [Lookup::End, Lookup::Position] {
+            let mut asked = Vec::new();
+            for partition in partitions {
+                let Some(cursor) = self.cursors.get_mut(partition) else { continue };
+                let timestamp = match (lookup, cursor.state) {
+                    _ if cursor.asking => continue,
+                    (Lookup::End, _) if cursor.end.is_none() => LAST,
+                    (Lookup::Position, State::Unresolved { timestamp }) => timestamp,
+                    _ => continue,
+                };
+                cursor.asking = true;
+                asked.push(ListOffsetsPartition {
+                    partition_index: *partition,
+                    current_leader_epoch: cluster
+                        .partition(&self.config.topic, *partition)
+                        .map_or(-1, |info| info.epoch),
+                    timestamp,
+                    ..Default::default()
+                });
+            }
+            if asked.is_empty() {
+                continue;
+            }
+            let id = self.next_lookup;
+            self.next_lookup += 1;
+            self.lookups
+                .insert(id, (lookup, asked.iter().map(|partition| partition.partition_index).collect()));
+            let request = ListOffsetsRequest {
+                replica_id: BrokerId::NONE,
+                isolation_level: self.isolation(),
+                topics: vec![ListOffsetsTopic {
+                    name: Str::from(&*self.config.topic),
+                    partitions: asked,
+                    ..Default::default()
+                }],
+                timeout_ms: self.client.request_timeout.as_millis().try_into().unwrap_or(i32::MAX),
+                ..Default::default()
+            };
+            let tag = Tag::ListOffsets(self.id, id);
+            // Version 0 answers with lists of segment starts, not with offsets; every broker since 0.10.1 has version 1.
+            ctx.send_as(Target::Broker(leader), Lane::General, Box::new(request), tag, (1, i16::MAX), true);
+        }
+    }
+
+    fn isolation(&self) -> i8 {
+        (self.config.isolation == Isolation::ReadCommitted).into()
+    }
+
+    pub(crate) fn on_offsets(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        cluster: &Cluster,
+        id: u64,
+        result: Result<Option<Answer>, Failure>,
+    ) {
+        let Some((lookup, partitions)) = self.lookups.remove(&id) else { return };
+        for partition in &partitions {
+            if let Some(cursor) = self.cursors.get_mut(partition) {
+                cursor.asking = false;
+            }
+        }
+        match result {
+            Ok(answer) => {
+                let answer =
+                    answer.and_then(|answer| answer.take::<ListOffsetsRequest>()).unwrap_or_default();
+                let answers = answer.topics.into_iter().flat_map(|topic| topic.partitions);
+                let answers: BTreeMap<i32, _> =
+                    answers.map(|answer| (answer.partition_index, answer)).collect();
+                for partition in partitions {
+                    let Some(cursor) = self.cursors.get_mut(&partition) else { continue };
+                    match answers.get(&partition) {
+                        Some(answer) if answer.error_code.is_ok() => {
+                            cursor.failures = 0;
+                            match lookup {
+                                Lookup::End => cursor.end = Some(answer.offset.max(0)),
+                                // No record is as late as the timestamp asked for: the end is.
+                                Lookup::Position if answer.offset < 0 => {
+                                    cursor.state = State::Unresolved { timestamp: LAST }
+                                }
+                                Lookup::Position => {
+                                    (cursor.state, cursor.position) = (State::Fetching, answer.offset)
+                                }
+                            }
+                        }
+                        Some(answer) => {
+                            self.on_error(ctx, partition, ApiKey::LIST_OFFSETS, answer.error_code)
+                        }
+                        None => self.on_error(
+                            ctx,
+                            partition,
+                            ApiKey::LIST_OFFSETS,
+                            ErrorCode::UNKNOWN_SERVER_ERROR,
+                        ),
+                    }
+                }
+            }
+            Err(failure) => self.on_failure(ctx, failure, partitions),
+        }
+        self.go_on(ctx, cluster);
+    }
+
+    fn on_failure(&mut self, ctx: &mut Ctx<'_>, failure: Failure, partitions: Vec<i32>) {
+        if let Error::Unsupported { .. } = failure.error {
+            return self.fail(failure.error);
+        }
+        self.events.push(Event::Refresh);
+        for partition in partitions {
+            self.pause(ctx, partition);
+        }
+    }
+
+    fn pause(&mut self, ctx: &mut Ctx<'_>, partition: i32) {
+        if let Some(cursor) = self.cursors.get_mut(&partition) {
+            cursor.failures += 1;
+            cursor.not_before = ctx.now.mono + self.backoff.after(cursor.failures, ctx.rng);
+        }
+    }
+
+    fn on_error(&mut self, ctx: &mut Ctx<'_>, partition: i32, api: ApiKey, code: ErrorCode) {
+        if code.is_invalid_metadata() {
+            self.events.push(Event::Refresh);
+        }
+        match code {
+            // The broker's own log is damaged there: fetching it again can't mend it.
+            ErrorCode::CORRUPT_MESSAGE => {}
+            // What a broker says when it does not know better often passes.
+            ErrorCode::UNKNOWN_SERVER_ERROR => return self.pause(ctx, partition),
+            code if code.is_retriable() => return self.pause(ctx, partition),
+            _ => {}
+        }
+        let message = Some(format!("topic {:?} partition {partition}", self.config.topic));
+        self.fail(Error::Rejected { api, code, message });
+    }
+
+    fn fetch(&mut self, ctx: &mut Ctx<'_>, cluster: &Cluster, leader: BrokerId, partitions: &[i32]) {
+        let isolation_level = self.isolation();
+        let asked_for: usize =
+            self.nodes.values().filter_map(|node| node.in_flight.as_ref()).map(|asked| asked.bytes).sum();
+        let room = self.config.buffer_bytes.saturating_sub(self.buffered + asked_for);
+        // A fetch for less than one partition's share would cost a round trip for crumbs: better wait for more room.
+        let least = (self.config.partition_bytes as usize).min(self.config.buffer_bytes / 2);
+        let Some(node) = self.nodes.get_mut(&leader) else { return };
+        if node.in_flight.is_some() || room < least {
+            return;
+        }
+        let bytes = room.min(self.config.max_bytes as usize);
+        let ready = |partition: &&i32| {
+            self.cursors
+                .get(partition)
+                .is_some_and(|cursor| cursor.state == State::Fetching && cursor.end.is_some())
+        };
+        // A broker fills its answer in the order of the request: another partition comes first each time.
+        let (late, early): (Vec<i32>, Vec<i32>) =
+            partitions.iter().filter(ready).partition(|p| **p < node.turn);
+        let order: Vec<i32> = early.into_iter().chain(late).collect();
+        let Some(first) = order.first() else { return };
+        node.turn = first + 1;
+        let asked = order.iter().map(|partition| {
+            let position = self.cursors.get(partition).map_or(0, |cursor| cursor.position);
+            (*partition, position)
+        });
+        let positions: BTreeMap<i32, i64> = asked.collect();
+        let fetched = order.iter().map(|partition| FetchPartition {
+            partition: *partition,
+            current_leader_epoch: cluster
+                .partition(&self.config.topic, *partition)
+                .map_or(-1, |info| info.epoch),
+            fetch_offset: positions[partition],
+            partition_max_bytes: self.config.partition_bytes,
+            ..Default::default()
+        });
+        let topic_id = cluster.topic_id(&self.config.topic);
+        let request = FetchRequest {
+            max_wait_ms: self.config.max_wait.as_millis() as i32,
+            min_bytes: self.config.min_bytes,
+            max_bytes: bytes as i32,
+            isolation_level,
+            topics: vec![FetchTopic {
+                topic: Str::from(&*self.config.topic),
+                topic_id,
+                partitions: fetched.collect(),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        node.in_flight = Some(Asked { positions, bytes, at: ctx.now.mono });
+        let versions = (0, if topic_id.is_zero() { 12 } else { i16::MAX });
+        let tag = Tag::Fetch(self.id, leader);
+        ctx.send_as(Target::Broker(leader), Lane::Fetch(self.id.0), Box::new(request), tag, versions, true);
+    }
+
+    pub(crate) fn on_fetched(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        cluster: &Cluster,
+        leader: BrokerId,
+        result: Result<Option<Answer>, Failure>,
+    ) {
+        let Some(asked) = self.nodes.get_mut(&leader).and_then(|node| node.in_flight.take()) else { return };
+        let answer = match result {
+            Ok(answer) => answer.and_then(|answer| answer.take::<FetchRequest>()).unwrap_or_default(),
+            Err(failure) => {
+                self.on_failure(ctx, failure, asked.positions.into_keys().collect());
+                return self.go_on(ctx, cluster);
+            }
+        };
+        if !answer.error_code.is_ok() {
+            for partition in asked.positions.keys() {
+                self.on_error(ctx, *partition, ApiKey::FETCH, answer.error_code);
+            }
+            return self.go_on(ctx, cluster);
+        }
+        let endpoints: BTreeMap<_, _> = answer.node_endpoints.into_iter().map(|e| (e.node_id, e)).collect();
+        let mut news = false;
+        for data in answer.responses.into_iter().flat_map(|topic| topic.partitions) {
+            // Partitions that were not asked for are dropped.
+            let Some(position) = asked.positions.get(&data.partition_index) else { continue };
+            let hint = &data.current_leader;
+            if hint.leader_id.0 >= 0 {
+                let endpoint = endpoints.get(&hint.leader_id);
+                let address = endpoint.and_then(|e| {
+                    Some(Address { host: e.host.to_string(), port: u16::try_from(e.port).ok()? })
+                });
+                let (leader, epoch) = (hint.leader_id, hint.leader_epoch);
+                self.events.push(Event::Leader { partition: data.partition_index, leader, epoch, address });
+            }
+            news |=
+                !data.error_code.is_ok() || data.records.as_ref().is_some_and(|records| !records.is_empty());
+            self.on_data(ctx, data, *position);
+        }
+        let idle = !news && ctx.now.mono.since(asked.at) < self.config.max_wait / 2;
+        if let Some(node) = self.nodes.get_mut(&leader) {
+            node.idle_answers = if idle { node.idle_answers + 1 } else { 0 };
+            node.not_before = ctx.now.mono + self.backoff.after(node.idle_answers, ctx.rng);
+        }
+        self.go_on(ctx, cluster);
+    }
+
+    fn on_data(&mut self, ctx: &mut Ctx<'_>, data: PartitionData, position: i64) {
+        let partition = data.partition_index;
+        let Some(cursor) = self.cursors.get_mut(&partition) else { return };
+        if cursor.state != State::Fetching || cursor.position != position {
+            return;
+        }
+        match data.error_code {
+            ErrorCode::NONE => {}
+            ErrorCode::OFFSET_OUT_OF_RANGE => {
+                let timestamp = match self.config.reset {
+                    Reset::First => FIRST,
+                    Reset::Last => LAST,
+                    Reset::Error => {
+                        let topic = self.config.topic.to_string();
+                        return self.fail(Error::OffsetOutOfRange { topic, partition, offset: position });
+                    }
+                };
+                cursor.state = State::Unresolved { timestamp };
+                return;
+            }
+            code => return self.on_error(ctx, partition, ApiKey::FETCH, code),
+        }
+        cursor.failures = 0;
+        let Some(records) = data.records.filter(|records| !records.is_empty()) else { return };
+        let mut batches = Batches::new(records.clone());
+        let mut damaged = None;
+        for batch in &mut batches {
+            match batch {
+                Ok(batch) => cursor.position = cursor.position.max(batch.last_offset() + 1),
+                Err(cause) => damaged = Some(cause),
+            }
+        }
+        if cursor.position == position && damaged.is_none() {
+            // Not one whole batch: brokers since 0.10.1 never cut the first one.
+            damaged = Some(crate::record::RecordError::Truncated);
+        }
+        let aborted = match self.config.isolation {
+            Isolation::ReadUncommitted => Vec::new(),
+            Isolation::ReadCommitted => {
+                let aborted = data.aborted_transactions.unwrap_or_default().into_iter();
+                let mut aborted: Vec<_> = aborted.map(|a| (a.producer_id, a.first_offset)).collect();
+                aborted.sort_by_key(|(_, first)| *first);
+                aborted
+            }
+        };
+        let log_end = match self.config.isolation {
+            Isolation::ReadCommitted if data.last_stable_offset >= 0 => data.last_stable_offset,
+            _ => data.high_watermark,
+        };
+        let stopped_at = cursor.position;
+        let end = cursor.end.unwrap_or(i64::MAX);
+        self.buffered += records.len();
+        self.events.push(Event::Fetched(Chunk { partition, records, from: position, end, log_end, aborted }));
+        if let Some(cause) = damaged {
+            // What came before it is read first; nothing tells where the next batch would begin.
+            let topic = self.config.topic.to_string();
+            self.fail(Error::CorruptBatch { topic, partition, offset: stopped_at, cause });
+        }
+    }
+}
+
+impl Cursor {
+    fn new(start: Start, until: Until) -> Self {
+        let (state, position) = match start {
+            Start::First => (State::Unresolved { timestamp: FIRST }, 0),
+            Start::Last => (State::Unresolved { timestamp: LAST }, 0),
+            Start::Timestamp(timestamp) => (State::Unresolved { timestamp }, 0),
+            Start::Offset(offset) => (State::Fetching, offset),
+        };
+        let end = match until {
+            Until::Forever => Some(i64::MAX),
+            Until::End => None,
+        };
+        Cursor { state, position, end, asking: false, failures: 0, not_before: Instant::default() }
+    }
+}

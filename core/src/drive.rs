@@ -1,0 +1,337 @@
+//! The async driver, written once for every runtime.
+//!
+//! A runtime lends four things ([`Runtime`]): a clock, connects, a timer and tasks. From them come one task for each
+//! connection, which reads, frames, hands frames to the gate, pulls frames and writes them, and one task for the clock.
+//!
+//! - A readable socket is read until it would block, and written until it would block, within a bound that lets other
+//!   tasks have their turn.
+//! - Frames are pulled only when the socket has taken all of the ones before, so that they stay with the machine, where
+//!   they can still be cancelled or sent elsewhere, as long as possible.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::config::{Address, Config};
+use crate::connection::ConnId;
+use crate::error::{CloseReason, Error};
+use crate::handle::{Client, Driver, Gate};
+use crate::producer::lock;
+use crate::time::{Instant, Now};
+use crate::wire::Framer;
+
+/// A connected byte stream.
+pub trait Stream: Send + Unpin + 'static {
+    /// Reads some bytes to the end of `buffer`, whose spare capacity is not zero; 0 is the end of the stream.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>>;
+
+    /// Writes some bytes.
+    ///
+    /// # Errors
+    /// Those of the socket.
+    fn poll_write(&mut self, cx: &mut Context<'_>, segments: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
+}
+
+/// What a runtime lends to the driver.
+pub trait Runtime: Send + Sync + 'static {
+    /// Its streams.
+    type Stream: Stream;
+
+    /// Both clocks.
+    fn now(&self) -> Now;
+
+    /// Resolves the name, and connects to the first of its addresses that can be connected to.
+    fn connect(
+        &self,
+        address: &Address,
+    ) -> impl Future<Output = Result<Self::Stream, CloseReason>> + Send + 'static;
+
+    /// Is ready at this time.
+    fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send + 'static;
+
+    /// Runs a task to its end.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
+}
+
+/// Starts a client on a runtime. `seed` should be random in production.
+///
+/// # Errors
+/// [`Error::Config`].
+pub fn start<R: Runtime>(runtime: R, config: Config, seed: [u8; 32]) -> Result<Client, Error> {
+    let runtime = Arc::new(runtime);
+    let clock = Arc::new(Clock::default());
+    let driver = AsyncDriver { runtime: runtime.clone(), clock: clock.clone(), links: Arc::default() };
+    let client = Client::new(config, seed, Box::new(driver))?;
+    let gate = Arc::downgrade(&client.shared.gate);
+    let mut sleep: Option<(Instant, Pin<Box<dyn Future<Output = ()> + Send>>)> = None;
+    let sleeper = runtime.clone();
+    runtime.spawn(std::future::poll_fn(move |cx| {
+        loop {
+            clock.wake.register(cx);
+            if clock.stopped.load(Ordering::Acquire) {
+                return Poll::Ready(());
+            }
+            let at = Instant::from_micros(clock.at.load(Ordering::Acquire));
+            if at == Instant::MAX {
+                sleep = None;
+                return Poll::Pending;
+            }
+            if sleep.as_ref().is_none_or(|(armed, _)| *armed != at) {
+                sleep = Some((at, Box::pin(sleeper.sleep_until(at))));
+            }
+            let Some((_, timer)) = &mut sleep else { return Poll::Pending };
+            if timer.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            sleep = None;
+            clock.at.store(u64::MAX, Ordering::Release);
+            match gate.upgrade() {
+                Some(gate) => gate.handle_timeout(),
+                None => return Poll::Ready(()),
+            }
+        }
+    }));
+    Ok(client)
+}
+
+/// A place for the one task that is to be woken.
+#[derive(Default)]
+struct Wake(Mutex<Option<Waker>>);
+
+impl Wake {
+    fn register(&self, cx: &Context<'_>) {
+        let mut waker = lock(&self.0);
+        if waker.as_ref().is_none_or(|waker| !waker.will_wake(cx.waker())) {
+            *waker = Some(cx.waker().clone());
+        }
+    }
+
+    fn wake(&self) {
+        let waker = lock(&self.0).clone();
+        waker.iter().for_each(Waker::wake_by_ref);
+    }
+}
+
+struct Clock {
+    /// When the gate wants to be called, in microseconds.
+    at: AtomicU64,
+    stopped: AtomicBool,
+    wake: Wake,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Clock { at: AtomicU64::new(u64::MAX), stopped: AtomicBool::new(false), wake: Wake::default() }
+    }
+}
+
+/// What the gate tells a connection's task.
+#[derive(Default)]
+struct Link {
+    ready: AtomicBool,
+    closed: AtomicBool,
+    wake: Wake,
+}
+
+struct AsyncDriver<R> {
+    runtime: Arc<R>,
+    clock: Arc<Clock>,
+    links: Arc<Mutex<BTreeMap<ConnId, Arc<Link>>>>,
+}
+
+impl<R: Runtime> Driver for AsyncDriver<R> {
+    fn now(&self) -> Now {
+        self.runtime.now()
+    }
+
+    fn connect(&self, gate: &Arc<Gate>, conn: ConnId, address: &Address) {
+        let link = Arc::new(Link::default());
+        lock(&self.links).insert(conn, link.clone());
+        let links = self.links.clone();
+        let connect = self.runtime.connect(address);
+        let gate = gate.clone();
+        self.runtime.spawn(async move {
+            let reason = run(&gate, conn, &link, connect).await;
+            lock(&links).remove(&conn);
+            if let Some(reason) = reason {
+                gate.closed(conn, reason);
+            }
+        });
+    }
+
+    fn close(&self, conn: ConnId) {
+        let link = lock(&self.links).remove(&conn);
+        if let Some(link) = link {
+            link.closed.store(true, Ordering::Release);
+            link.wake.wake();
+        }
+    }
+
+    fn ready(&self, conn: ConnId) {
+        let link = lock(&self.links).get(&conn).cloned();
+        if let Some(link) = link
+            && !link.ready.swap(true, Ordering::AcqRel)
+        {
+            link.wake.wake();
+        }
+    }
+
+    fn wake_at(&self, at: Instant) {
+        if self.clock.at.fetch_min(at.as_micros(), Ordering::AcqRel) > at.as_micros() {
+            self.clock.wake.wake();
+        }
+    }
+
+    fn stop(&self) {
+        self.clock.stopped.store(true, Ordering::Release);
+        self.clock.wake.wake();
+    }
+}
+
+/// The life of a connection; the reason of its end, unless it was told to end.
+async fn run<S: Stream>(
+    gate: &Gate,
+    conn: ConnId,
+    link: &Link,
+    connect: impl Future<Output = Result<S, CloseReason>>,
+) -> Option<CloseReason> {
+    let mut connect = std::pin::pin!(connect);
+    let connected = std::future::poll_fn(|cx| {
+        link.wake.register(cx);
+        match link.closed.load(Ordering::Acquire) {
+            true => Poll::Ready(None),
+            false => connect.as_mut().poll(cx).map(Some),
+        }
+    });
+    let stream = match connected.await? {
+        Ok(stream) => stream,
+        Err(reason) => return Some(reason),
+    };
+    gate.connected(conn);
+    let mut pump = Pump {
+        stream,
+        framer: Framer::new(gate.max_frame_bytes()),
+        frames: Vec::new(),
+        answered: false,
+        unsent: VecDeque::new(),
+    };
+    std::future::poll_fn(|cx| pump.poll(cx, gate, conn, link)).await
+}
+
+struct Pump<S> {
+    stream: S,
+    framer: Framer,
+    frames: Vec<Bytes>,
+    answered: bool,
+    unsent: VecDeque<Bytes>,
+}
+
+/// Rounds of reading and writing before other tasks have their turn.
+const ROUNDS: usize = 32;
+/// Segments of one vectored write: more than the frames of a full produce request have.
+const SEGMENTS: usize = 64;
+/// Bytes of frames to pull at once.
+const PULL_BYTES: usize = 1 << 20;
+
+impl<S: Stream> Pump<S> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        gate: &Gate,
+        conn: ConnId,
+        link: &Link,
+    ) -> Poll<Option<CloseReason>> {
+        link.wake.register(cx);
+        for _ in 0..ROUNDS {
+            if link.closed.load(Ordering::Acquire) {
+                return Poll::Ready(None);
+            }
+            match (self.poll_write(cx, gate, conn, link), self.poll_read(cx, gate, conn)) {
+                (Err(reason), _) | (_, Err(reason)) => return Poll::Ready(Some(reason)),
+                (Ok(Poll::Pending), Ok(Poll::Pending)) => return Poll::Pending,
+                _ => {}
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Pulls and writes; pending when there is nothing to write, or no room.
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        gate: &Gate,
+        conn: ConnId,
+        link: &Link,
+    ) -> Result<Poll<()>, CloseReason> {
+        if self.unsent.is_empty() && link.ready.swap(false, Ordering::AcqRel) {
+            let mut pulled = 0;
+            while pulled < PULL_BYTES {
+                let Some(frame) = gate.transmit(conn) else { break };
+                pulled += frame.len();
+                self.unsent.extend(frame.into_segments());
+            }
+            if pulled >= PULL_BYTES {
+                link.ready.store(true, Ordering::Release);
+            }
+        }
+        if self.unsent.is_empty() {
+            return Ok(Poll::Pending);
+        }
+        let mut slices = [IoSlice::new(&[]); SEGMENTS];
+        let count = self.unsent.len().min(SEGMENTS);
+        slices.iter_mut().zip(&self.unsent).for_each(|(slice, segment)| *slice = IoSlice::new(segment));
+        match self.stream.poll_write(cx, &slices[..count]) {
+            Poll::Pending => Ok(Poll::Pending),
+            Poll::Ready(Err(error)) => Err(CloseReason::io(&error)),
+            Poll::Ready(Ok(mut written)) => {
+                while let Some(segment) = self.unsent.front_mut() {
+                    if written < segment.len() {
+                        segment.advance(written);
+                        break;
+                    }
+                    written -= segment.len();
+                    self.unsent.pop_front();
+                }
+                Ok(Poll::Ready(()))
+            }
+        }
+    }
+
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        gate: &Gate,
+        conn: ConnId,
+    ) -> Result<Poll<()>, CloseReason> {
+        match self.stream.poll_read(cx, self.framer.buffer()) {
+            Poll::Pending => return Ok(Poll::Pending),
+            Poll::Ready(Err(error)) => return Err(CloseReason::io(&error)),
+            Poll::Ready(Ok(0)) => {
+                let mid_frame = !self.framer.buffer().is_empty();
+                return Err(CloseReason::Eof { mid_frame, before_first_answer: !self.answered });
+            }
+            Poll::Ready(Ok(_)) => {}
+        }
+        let failed = loop {
+            match self.framer.next_frame() {
+                Ok(Some(frame)) => self.frames.push(frame),
+                Ok(None) => break None,
+                Err(error) => break Some(CloseReason::Frame(error)),
+            }
+        };
+        if !self.frames.is_empty() {
+            self.answered = true;
+            gate.frames(conn, self.frames.drain(..));
+        }
+        failed.map_or(Ok(Poll::Ready(())), Err)
+    }
+}

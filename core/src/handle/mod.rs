@@ -1,0 +1,11 @@
+//! What users hold: futures over std's `Waker`, the same for every runtime.
+
+mod client;
+mod gate;
+mod reader;
+mod writer;
+
+pub use client::{Client, NewTopic};
+pub use gate::{Driver, Gate};
+pub use reader::Reader;
+pub use writer::Writer;

@@ -1,0 +1,56 @@
+//! Which partition a record goes to.
+
+use crate::producer::Record;
+
+/// What a [`Balancer`] may know of a topic.
+#[derive(Clone, Copy, Debug)]
+pub struct Partitions<'a> {
+    /// How many partitions the topic has: they are 0 to `count` - 1.
+    pub count: i32,
+    /// Those that have a leader just now, in order. Empty if none has.
+    pub available: &'a [i32],
+}
+
+/// Chooses partitions. It is called for each record that names none, never under a lock, and must be quick.
+pub trait Balancer: Send + Sync {
+    /// The record's partition, or `None` for any: such records gather in one partition until its batch leaves, then in
+    /// another (KIP-480), which makes fewer and larger batches than going round.
+    fn balance(&self, record: &Record<'_>, partitions: Partitions<'_>) -> Option<i32>;
+}
+
+/// Java's default: murmur2 of the key; a record without a key goes anywhere.
+///
+/// ```
+/// use milena_core::{Balancer, Murmur2, Partitions, Record};
+///
+/// let partitions = Partitions { count: 6, available: &[0, 1, 2, 3, 4, 5] };
+/// assert_eq!(Murmur2.balance(&Record::keyed("1", "value"), partitions), Some(2));
+/// assert_eq!(Murmur2.balance(&Record::new("value"), partitions), None);
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Murmur2;
+
+impl Balancer for Murmur2 {
+    fn balance(&self, record: &Record<'_>, partitions: Partitions<'_>) -> Option<i32> {
+        record.key.map(|key| ((murmur2(key) & 0x7fff_ffff) % partitions.count as u32) as i32)
+    }
+}
+
+/// MurmurHash2 with Kafka's seed, as Java's `Utils.murmur2`.
+pub fn murmur2(data: &[u8]) -> u32 {
+    const M: u32 = 0x5bd1_e995;
+    let mut h = 0x9747_b28c ^ data.len() as u32;
+    let (words, tail) = data.as_chunks::<4>();
+    for word in words {
+        let mut k = u32::from_le_bytes(*word).wrapping_mul(M);
+        k ^= k >> 24;
+        h = h.wrapping_mul(M) ^ k.wrapping_mul(M);
+    }
+    if !tail.is_empty() {
+        let last = tail.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
+        h = (h ^ last).wrapping_mul(M);
+    }
+    h ^= h >> 13;
+    h = h.wrapping_mul(M);
+    h ^ h >> 15
+}

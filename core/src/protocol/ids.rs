@@ -1,0 +1,39 @@
+use std::fmt;
+
+/// A broker's number in its cluster (`node.id`).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct BrokerId(pub i32);
+
+impl BrokerId {
+    /// No broker: a partition without a leader, a request that is not from a replica.
+    pub const NONE: Self = Self(-1);
+}
+
+/// The number a broker gives an idempotent producer; with its epoch it names one producer's session.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ProducerId(pub i64);
+
+impl ProducerId {
+    /// No producer id: what is not idempotent.
+    pub const NONE: Self = Self(-1);
+}
+
+macro_rules! shown_as_number {
+    ($($name:ident)*) => { $(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+    )* };
+}
+
+shown_as_number!(BrokerId ProducerId);
+wire_newtype!(BrokerId(i32));
+wire_newtype!(ProducerId(i64));

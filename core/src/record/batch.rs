@@ -1,0 +1,363 @@
+use bytes::{Buf, Bytes};
+
+use super::cursor::RecordCursor;
+use super::{Compression, Producer, RecordError};
+use crate::protocol::ProducerId;
+
+/// The size of a batch's header.
+pub(super) const HEADER_BYTES: usize = 61;
+/// Base offset and batch length: what the batch length does not count.
+pub(super) const PREFIX_BYTES: usize = 12;
+/// Where the CRC begins to count.
+const CRC_START: usize = 21;
+/// Offset, length, CRC, magic, attributes, key length and value length: the least that any message format needs behind the prefix.
+const SMALLEST_LENGTH: i32 = 14;
+/// The message format of batches.
+const MAGIC: i8 = 2;
+
+const CODEC_MASK: i16 = 0b111;
+pub(super) const LOG_APPEND_TIME: i16 = 1 << 3;
+pub(super) const TRANSACTIONAL: i16 = 1 << 4;
+pub(super) const CONTROL: i16 = 1 << 5;
+const DELETE_HORIZON: i16 = 1 << 6;
+
+/// What bounds the reading of batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The most bytes that one batch may decompress to. Default 256 MiB: brokers take batches of 1 MiB unless told otherwise, text
+    /// compresses 10 to 100 times, and what is more than twice that is a bomb, or wants a deliberate limit.
+    pub max_decompressed_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_decompressed_bytes: 256 << 20 }
+    }
+}
+
+/// Whose clock a batch's timestamps are from: the topic's `message.timestamp.type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TimestampType {
+    /// Each record has the time its producer gave it.
+    CreateTime,
+    /// Every record has the time at which the broker appended the batch.
+    LogAppendTime,
+}
+
+/// The batches of a `records` field, in order.
+///
+/// Only headers are looked at. A fetch response may end inside a batch: that ends the iteration and [`is_truncated`](Self::is_truncated)
+/// tells. An error is the last item, since nothing says where the next batch would begin.
+#[derive(Debug, Clone)]
+pub struct Batches {
+    rest: Bytes,
+    truncated: bool,
+}
+
+impl Batches {
+    /// The batches in `bytes`, which are shared and not copied.
+    #[must_use]
+    pub fn new(bytes: Bytes) -> Self {
+        Self { rest: bytes, truncated: false }
+    }
+
+    /// Whether the iteration ended because the last batch was cut short.
+    #[must_use]
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
+    fn split(&mut self) -> Result<Option<Batch>, RecordError> {
+        let Some(prefix) = self.rest.first_chunk::<PREFIX_BYTES>() else {
+            self.truncated = !self.rest.is_empty();
+            return Ok(None);
+        };
+        let length = i32::from_be_bytes(field(prefix, 8));
+        if length < SMALLEST_LENGTH {
+            return Err(RecordError::BadBatchLength(length));
+        }
+        let size = PREFIX_BYTES + length as usize;
+        if size > self.rest.len() {
+            self.truncated = true;
+            return Ok(None);
+        }
+        let batch = Batch { bytes: self.rest.split_to(size) };
+        batch.check()?;
+        Ok(Some(batch))
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Result<Batch, RecordError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.split().transpose();
+        if !matches!(next, Some(Ok(_))) {
+            self.rest.advance(self.rest.len());
+        }
+        next
+    }
+}
+
+impl std::iter::FusedIterator for Batches {}
+
+/// One whole batch of message format v2, its header checked for sense and its records not looked at yet.
+///
+/// Clones share the bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// At least a header, and as long as the batch length says.
+    bytes: Bytes,
+}
+
+impl Batch {
+    fn check(&self) -> Result<(), RecordError> {
+        // The magic has its place in every format; the rest of the header depends on it.
+        let magic = self.magic();
+        if magic != MAGIC {
+            return Err(RecordError::UnsupportedMagic(magic));
+        }
+        if self.bytes.len() < HEADER_BYTES {
+            return Err(RecordError::BadBatchLength((self.bytes.len() - PREFIX_BYTES) as i32));
+        }
+        let (base_offset, last_offset_delta) = (self.base_offset(), self.last_offset_delta());
+        if last_offset_delta < 0 || base_offset.checked_add(last_offset_delta.into()).is_none() {
+            return Err(RecordError::BadLastOffset { base_offset, last_offset_delta });
+        }
+        let count = self.field_i32(57);
+        if count < 0 {
+            return Err(RecordError::BadCount { count });
+        }
+        Ok(())
+    }
+
+    /// The offset that deltas count from: that of the first record, unless compaction removed it.
+    #[must_use]
+    pub fn base_offset(&self) -> i64 {
+        self.field_i64(0)
+    }
+
+    /// The offset of the last record, which stays when compaction removes that record.
+    #[must_use]
+    pub fn last_offset(&self) -> i64 {
+        self.base_offset() + i64::from(self.last_offset_delta())
+    }
+
+    /// The leader epoch under which the batch was appended, -1 if none.
+    #[must_use]
+    pub fn partition_leader_epoch(&self) -> i32 {
+        self.field_i32(12)
+    }
+
+    /// The message format: 2.
+    #[must_use]
+    pub fn magic(&self) -> i8 {
+        i8::from_be_bytes(field(&self.bytes, 16))
+    }
+
+    /// The codec of the records.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::UnknownCodec`].
+    pub fn compression(&self) -> Result<Compression, RecordError> {
+        Compression::from_id((self.attributes() & CODEC_MASK) as i8)
+    }
+
+    /// Whose clock the timestamps are from.
+    #[must_use]
+    pub fn timestamp_type(&self) -> TimestampType {
+        if self.has(LOG_APPEND_TIME) { TimestampType::LogAppendTime } else { TimestampType::CreateTime }
+    }
+
+    /// The time that deltas count from, in milliseconds since the epoch: that of the first record or, where there is one, the delete
+    /// horizon.
+    #[must_use]
+    pub fn base_timestamp(&self) -> i64 {
+        self.field_i64(27)
+    }
+
+    /// The latest time of a record, in milliseconds since the epoch; with [`TimestampType::LogAppendTime`] that of all records.
+    #[must_use]
+    pub fn max_timestamp(&self) -> i64 {
+        self.field_i64(35)
+    }
+
+    /// The time from which compaction may remove tombstones and markers, in milliseconds since the epoch, if one is set ([KIP-534]).
+    ///
+    /// [KIP-534]: https://cwiki.apache.org/confluence/display/KAFKA/KIP-534%3A+Retain+tombstones+and+transaction+markers+for+approximately+delete.retention.ms+milliseconds
+    #[must_use]
+    pub fn delete_horizon(&self) -> Option<i64> {
+        self.has(DELETE_HORIZON).then(|| self.base_timestamp())
+    }
+
+    /// The producer's id, -1 if it is not idempotent.
+    #[must_use]
+    pub fn producer_id(&self) -> ProducerId {
+        ProducerId(self.field_i64(43))
+    }
+
+    /// The producer's epoch, -1 if it is not idempotent.
+    #[must_use]
+    pub fn producer_epoch(&self) -> i16 {
+        i16::from_be_bytes(field(&self.bytes, 51))
+    }
+
+    /// The sequence number of the first record, -1 if the producer is not idempotent.
+    #[must_use]
+    pub fn base_sequence(&self) -> i32 {
+        self.field_i32(53)
+    }
+
+    /// The sequence number of the last record, -1 if the producer is not idempotent.
+    #[must_use]
+    pub fn last_sequence(&self) -> i32 {
+        match self.base_sequence() {
+            base if base < 0 => -1,
+            base => increment_sequence(base, self.last_offset_delta()),
+        }
+    }
+
+    /// Whether the batch is part of a transaction.
+    #[must_use]
+    pub fn is_transactional(&self) -> bool {
+        self.has(TRANSACTIONAL)
+    }
+
+    /// Whether the records are for clients rather than for their users: see [`ControlType`](super::ControlType).
+    #[must_use]
+    pub fn is_control(&self) -> bool {
+        self.has(CONTROL)
+    }
+
+    /// How many records the header claims. Compaction may leave none.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.field_i32(57) as u32
+    }
+
+    /// The size of the whole batch, header included.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The whole batch as it came.
+    #[must_use]
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The CRC-32C in the header.
+    #[must_use]
+    pub fn checksum(&self) -> u32 {
+        u32::from_be_bytes(field(&self.bytes, 17))
+    }
+
+    /// Checks the bytes against the header's CRC-32C. Base offset and leader epoch are not covered.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::Crc`].
+    pub fn verify_crc(&self) -> Result<(), RecordError> {
+        let (stored, computed) = (self.checksum(), crc32c::crc32c(&self.bytes[CRC_START..]));
+        if stored == computed { Ok(()) } else { Err(RecordError::Crc { stored, computed }) }
+    }
+
+    /// The records, decompressed if need be; they share the batch's bytes if not. The CRC is not checked here.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::BadCount`] if so many records cannot be in there, [`RecordError::UnknownCodec`],
+    /// [`RecordError::CodecNotCompiled`], [`RecordError::Decompress`], and [`RecordError::TooLarge`] as soon as the limit is passed.
+    pub fn records(&self, limits: &Limits) -> Result<RecordCursor, RecordError> {
+        let block = self.bytes.slice(HEADER_BYTES..);
+        let block = match self.compression()? {
+            Compression::None => block,
+            // Java's log cleaner leaves the codec in the attributes of a batch it emptied, and not one byte behind them.
+            _ if block.is_empty() && self.count() == 0 => block,
+            codec => Bytes::from(codec.decompress(&block, limits.max_decompressed_bytes)?),
+        };
+        RecordCursor::new(self, block)
+    }
+
+    pub(super) fn last_offset_delta(&self) -> i32 {
+        self.field_i32(23)
+    }
+
+    fn attributes(&self) -> i16 {
+        i16::from_be_bytes(field(&self.bytes, 21))
+    }
+
+    fn has(&self, attribute: i16) -> bool {
+        self.attributes() & attribute != 0
+    }
+
+    fn field_i32(&self, at: usize) -> i32 {
+        i32::from_be_bytes(field(&self.bytes, at))
+    }
+
+    fn field_i64(&self, at: usize) -> i64 {
+        i64::from_be_bytes(field(&self.bytes, at))
+    }
+}
+
+/// The sequence number `by` records after `sequence`: behind 2147483647 comes 0.
+#[must_use]
+pub fn increment_sequence(sequence: i32, by: i32) -> i32 {
+    sequence.wrapping_add(by) & i32::MAX
+}
+
+/// The header fields that a writer decides; the others follow from the bytes or are a broker's.
+pub(super) struct HeaderFields {
+    pub(super) attributes: i16,
+    pub(super) last_offset_delta: i32,
+    pub(super) base_timestamp: i64,
+    pub(super) max_timestamp: i64,
+    pub(super) producer_id: i64,
+    pub(super) producer_epoch: i16,
+    pub(super) base_sequence: i32,
+    pub(super) count: i32,
+}
+
+/// Writes the header in front of the records in `batch`, which the caller keeps below 2 GiB.
+pub(super) fn write_header(batch: &mut [u8], fields: &HeaderFields) {
+    let length = (batch.len() - PREFIX_BYTES) as i32;
+    put(batch, 0, 0i64.to_be_bytes());
+    put(batch, 8, length.to_be_bytes());
+    put(batch, 12, (-1i32).to_be_bytes());
+    put(batch, 16, MAGIC.to_be_bytes());
+    put(batch, 21, fields.attributes.to_be_bytes());
+    put(batch, 23, fields.last_offset_delta.to_be_bytes());
+    put(batch, 27, fields.base_timestamp.to_be_bytes());
+    put(batch, 35, fields.max_timestamp.to_be_bytes());
+    put(batch, 43, fields.producer_id.to_be_bytes());
+    put(batch, 51, fields.producer_epoch.to_be_bytes());
+    put(batch, 53, fields.base_sequence.to_be_bytes());
+    put(batch, 57, fields.count.to_be_bytes());
+    write_crc(batch);
+}
+
+/// Writes the CRC of what it covers.
+/// Writes the producer's fields of a batch that is whole otherwise, and renews the CRC.
+pub(super) fn write_producer(batch: &mut [u8], producer: Producer) {
+    put(batch, 43, producer.id.0.to_be_bytes());
+    put(batch, 51, producer.epoch.to_be_bytes());
+    put(batch, 53, producer.base_sequence.to_be_bytes());
+    write_crc(batch);
+}
+
+pub(super) fn write_crc(batch: &mut [u8]) {
+    let crc = crc32c::crc32c(&batch[CRC_START..]);
+    put(batch, 17, crc.to_be_bytes());
+}
+
+pub(super) fn put<const N: usize>(batch: &mut [u8], at: usize, bytes: [u8; N]) {
+    batch[at..at + N].copy_from_slice(&bytes);
+}
+
+pub(super) fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut field = [0; N];
+    field.copy_from_slice(&bytes[at..at + N]);
+    field
+}

@@ -1,0 +1,141 @@
+use bytes::Bytes;
+
+/// One line of a message's specification: what a field is called, and where and how it is on the wire.
+///
+/// Messages state these with the macros of [`protocol`](crate::protocol); a table that contradicts itself
+/// does not compile.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    pub(super) name: &'static str,
+    pub(super) versions: Versions,
+    pub(super) nullable: Versions,
+    pub(super) tag: Option<u32>,
+    pub(super) ignorable: bool,
+    pub(super) plain: bool,
+    pub(super) initial: Initial,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Versions {
+    first: i16,
+    last: i16,
+}
+
+impl Versions {
+    const NONE: Self = Self { first: 0, last: -1 };
+
+    pub(super) const fn contain(self, version: i16) -> bool {
+        self.first <= version && version <= self.last
+    }
+}
+
+/// A field's value where it is absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Initial {
+    /// 0, false, empty, the zero uuid, a struct of defaults.
+    Zero,
+    /// Null.
+    Null,
+    /// A number; 1 is true.
+    Int(i64),
+}
+
+impl Field {
+    /// A field that no version has yet.
+    pub const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            versions: Versions::NONE,
+            nullable: Versions::NONE,
+            tag: None,
+            ignorable: false,
+            plain: false,
+            initial: Initial::Zero,
+        }
+    }
+
+    /// It exists in the versions `first` to `last`.
+    pub const fn versions(mut self, first: i16, last: i16) -> Self {
+        self.versions = Versions { first, last };
+        self
+    }
+
+    /// It may be null in the versions `first` to `last`.
+    pub const fn nullable(mut self, first: i16, last: i16) -> Self {
+        self.nullable = Versions { first, last };
+        self
+    }
+
+    /// It is a tagged field, in all its versions.
+    pub const fn tag(mut self, tag: u32) -> Self {
+        self.tag = Some(tag);
+        self
+    }
+
+    /// A version without it may drop its value silently.
+    pub const fn ignorable(mut self) -> Self {
+        self.ignorable = true;
+        self
+    }
+
+    /// Its length is never compact, not even in flexible versions: the request header's client id.
+    pub const fn plain(mut self) -> Self {
+        self.plain = true;
+        self
+    }
+
+    /// Its value where it is absent.
+    pub const fn default(mut self, initial: Initial) -> Self {
+        self.initial = initial;
+        self
+    }
+
+    /// The field's name, as in its struct.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The default its specification states.
+    pub const fn initial(&self) -> Initial {
+        self.initial
+    }
+
+    pub(super) const fn is_nullable(&self, version: i16) -> bool {
+        self.nullable.contain(version)
+    }
+
+    /// Checks a struct's list at compile time, and says whether any field of it is tagged.
+    ///
+    /// # Panics
+    ///
+    /// If tags don't rise down the list: the codec merges known and unknown tags in one pass and relies on
+    /// it.
+    pub const fn any_tagged(fields: &[Self]) -> bool {
+        let mut previous = None;
+        let mut index = 0;
+        while index < fields.len() {
+            let field = &fields[index];
+            assert!(
+                field.versions.first >= 0 && field.versions.first <= field.versions.last,
+                "empty versions"
+            );
+            if let Some(tag) = field.tag {
+                if let Some(previous) = previous {
+                    assert!(tag > previous, "tags must rise");
+                }
+                previous = field.tag;
+            }
+            index += 1;
+        }
+        previous.is_some()
+    }
+}
+
+/// A tagged field this release has no name for: kept, and written back where it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaggedField {
+    /// Its number, unique in its struct.
+    pub tag: u32,
+    /// Its value's bytes.
+    pub data: Bytes,
+}

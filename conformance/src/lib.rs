@@ -1,4 +1,6 @@
 //! conformance
 
+pub mod bench;
 pub mod cli;
 pub mod cluster;
+pub mod kafka;

@@ -71,7 +71,7 @@ pub fn start<R: Runtime>(runtime: R, config: Config, seed: [u8; 32]) -> Result<C
     let driver = AsyncDriver { runtime: runtime.clone(), clock: clock.clone(), links: Arc::default() };
     let client = Client::new(config, seed, Box::new(driver))?;
     let gate = Arc::downgrade(&client.shared.gate);
-    let mut sleep: Option<(Instant, Pin<Box<dyn Future<Output = ()> + Send>>)> = None;
+    let mut sleep: Option<(Instant, Timer)> = None;
     let sleeper = runtime.clone();
     runtime.spawn(std::future::poll_fn(move |cx| {
         loop {
@@ -101,6 +101,8 @@ pub fn start<R: Runtime>(runtime: R, config: Config, seed: [u8; 32]) -> Result<C
     }));
     Ok(client)
 }
+
+type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A place for the one task that is to be woken.
 #[derive(Default)]

@@ -1,1 +1,229 @@
-//! runtime-blocking
+//! Milena on plain threads: blocking calls for the sans-IO Kafka client, with no async runtime anywhere.
+//!
+//! ```no_run
+//! use milena_blocking::{Config, ReaderConfig, Record, Until, WriterConfig};
+//!
+//! # fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = milena_blocking::connect(Config::new("localhost:9092")?)?;
+//! let writer = client.writer(WriterConfig::new("events"))?;
+//! let written = writer.write(Record::keyed("customer-7", "paid"))?;
+//! println!("partition {} offset {:?}", written.partition, written.offset);
+//!
+//! let mut config = ReaderConfig::new("events");
+//! config.until = Until::End;
+//! for message in client.reader(config)? {
+//!     println!("{:?}", message?.value);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A client runs one thread for its clock and two for each connection to a broker: one connection for metadata, one
+//! for writing, and one for each reader. All handles are `Send + Sync`. Don't block an async runtime's thread with
+//! these calls: that runtime's own adapter is made for it.
+
+mod block_on;
+mod driver;
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::time::{Duration, Instant as StdInstant};
+
+use block_on::{block_on, block_until};
+use driver::Threads;
+pub use milena_core::{
+    Acks, Address, Balancer, Batch, CloseReason, Compression, Config, Error, Fate, Fault, Header, Isolation, Message,
+    Murmur2, NewTopic, Partitions, ReaderConfig, Record, Reset, Start, Until, WriteError, WriterConfig, Written, murmur2,
+};
+
+/// A client of one Kafka cluster. Clones are the same client; see [`milena_core::Client`].
+#[derive(Clone, Debug)]
+pub struct Client(milena_core::Client);
+
+/// A client whose first broker has answered.
+///
+/// # Errors
+/// [`Error::Config`], and [`Error::Bootstrap`] if no bootstrap server can be used within
+/// [`bootstrap_timeout`](Config::bootstrap_timeout).
+pub fn connect(config: Config) -> Result<Client, Error> {
+    let client = client(config)?;
+    block_on(client.0.connect())?;
+    Ok(client)
+}
+
+/// A client that connects when it is first used.
+///
+/// # Errors
+/// [`Error::Config`].
+pub fn client(config: Config) -> Result<Client, Error> {
+    let threads = Threads::new(config.connect_timeout);
+    let clock = threads.clock();
+    let client = milena_core::Client::new(config, seed(), Box::new(threads))?;
+    let no_thread = |error: std::io::Error| Error::Config { setting: "threads", reason: error.to_string() };
+    clock.start(Arc::downgrade(client.gate())).map_err(no_thread)?;
+    Ok(Client(client))
+}
+
+/// From the operating system, by the way of std's hash keys.
+fn seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    for bytes in seed.chunks_mut(8) {
+        bytes.copy_from_slice(&RandomState::new().build_hasher().finish().to_le_bytes());
+    }
+    seed
+}
+
+impl Client {
+    /// A writer. Nothing is sent before its first record.
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub fn writer(&self, config: WriterConfig) -> Result<Writer, Error> {
+        self.0.writer(config).map(Writer)
+    }
+
+    /// A reader, which starts to fetch at once.
+    ///
+    /// # Errors
+    /// [`Error::Config`]. What goes wrong later comes with the records.
+    pub fn reader(&self, config: ReaderConfig) -> Result<Reader, Error> {
+        self.0.reader(config).map(Reader)
+    }
+
+    /// Creates a topic, within [`api_timeout`](Config::api_timeout).
+    ///
+    /// # Errors
+    /// Those of [`milena_core::Client::create_topic`].
+    pub fn create_topic(&self, topic: NewTopic) -> Result<(), Error> {
+        block_on(self.0.create_topic(topic))
+    }
+
+    /// Deletes a topic, within [`api_timeout`](Config::api_timeout).
+    ///
+    /// # Errors
+    /// Those of [`milena_core::Client::delete_topic`].
+    pub fn delete_topic(&self, topic: &str) -> Result<(), Error> {
+        block_on(self.0.delete_topic(topic))
+    }
+
+    /// Ends the client: calls under way on other threads fail with [`Error::Closed`], connections are closed.
+    pub fn close(&self) {
+        self.0.close();
+    }
+}
+
+/// Writes records; see [`milena_core::Writer`]. Clones are the same writer, for as many threads as one likes.
+#[derive(Clone, Debug)]
+pub struct Writer(milena_core::Writer);
+
+impl Writer {
+    /// Writes a record and waits until it is acknowledged: at most [`max_block`](WriterConfig::max_block) until it is
+    /// accepted, and [`delivery_timeout`](WriterConfig::delivery_timeout) from then on.
+    ///
+    /// # Errors
+    /// [`WriteError`] tells why not, and whether it can be in the log all the same.
+    pub fn write(&self, record: Record<'_>) -> Result<Written, WriteError> {
+        block_on(self.0.write(record))
+    }
+
+    /// Writes records and waits until each is acknowledged or failed: one result for each, in their order. A record
+    /// that fails does not keep the others from being written.
+    pub fn write_all<'a>(&self, records: impl IntoIterator<Item = Record<'a>>) -> Vec<Result<Written, WriteError>> {
+        block_on(self.0.write_all(records))
+    }
+
+    /// Hands over a record without waiting for its acknowledgement, which the [`Delivery`] tells. Blocks for at most
+    /// [`max_block`](WriterConfig::max_block): for a new topic's metadata, or for room in the buffer.
+    ///
+    /// # Errors
+    /// Those of [`milena_core::Writer::enqueue`].
+    pub fn enqueue(&self, record: Record<'_>) -> Result<Delivery, WriteError> {
+        block_on(self.0.enqueue(record)).map(Delivery)
+    }
+
+    /// Sends what was accepted before this call without waiting for `linger`, and waits until each of those records is
+    /// acknowledged or failed.
+    pub fn flush(&self) {
+        block_on(self.0.flush());
+    }
+
+    /// Accepts no more records, and waits until all that were accepted are acknowledged or failed.
+    pub fn close(&self) {
+        block_on(self.0.close());
+    }
+
+    /// Bytes of memory that records not yet acknowledged hold just now.
+    pub fn buffered_bytes(&self) -> usize {
+        self.0.buffered_bytes()
+    }
+}
+
+/// The way of one record to its acknowledgement.
+#[must_use = "what became of the record is only known here"]
+#[derive(Debug)]
+pub struct Delivery(milena_core::Delivery);
+
+impl Delivery {
+    /// Waits for it, at most the rest of [`delivery_timeout`](WriterConfig::delivery_timeout).
+    ///
+    /// # Errors
+    /// [`WriteError`] tells why not, and whether the record can be in the log all the same.
+    pub fn wait(self) -> Result<Written, WriteError> {
+        block_on(self.0)
+    }
+
+    /// The outcome if it is known already.
+    pub fn outcome(&self) -> Option<Result<Written, WriteError>> {
+        self.0.outcome()
+    }
+}
+
+/// Reads a topic: an iterator over its records, which waits for the next one; see [`milena_core::Reader`].
+#[derive(Debug)]
+pub struct Reader(milena_core::Reader);
+
+impl Iterator for Reader {
+    type Item = Result<Message, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        block_on(self.0.next())
+    }
+}
+
+/// No record came in the time that the caller was ready to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimedOut;
+
+impl std::fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("no record came in time")
+    }
+}
+
+impl std::error::Error for TimedOut {}
+
+impl Reader {
+    /// The next record, if it comes within `timeout`.
+    ///
+    /// # Errors
+    /// [`TimedOut`] if it does not; nothing is lost, the next call may return it.
+    pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Result<Message, Error>>, TimedOut> {
+        block_until(self.0.next(), Some(StdInstant::now() + timeout)).ok_or(TimedOut)
+    }
+
+    /// The next batch, whose records are read in place: the fastest way to read.
+    pub fn next_batch(&mut self) -> Option<Result<Batch, Error>> {
+        block_on(self.0.next_batch())
+    }
+
+    /// The offset of the next record of a partition; `None` before anything was read of it.
+    pub fn position(&self, partition: i32) -> Option<i64> {
+        self.0.position(partition)
+    }
+
+    /// How many offsets lie between what was read of a partition and its end, as of the last fetch.
+    pub fn lag(&self, partition: i32) -> Option<u64> {
+        self.0.lag(partition)
+    }
+}

@@ -8,6 +8,7 @@ use lexopt::{Arg, Parser, ValueExt};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::cli::Failure;
 use crate::cluster::{Cluster, ClusterOptions, Release};
 
 const HELP: &str = "\
@@ -27,10 +28,10 @@ Options:
   --help                print this
 ";
 
-/// Runs the command with the rest of the command line; the error is for standard error.
-pub fn run(parser: &mut Parser) -> Result<(), String> {
-    let Some((options, port)) = options(parser)? else {
-        return io::stdout().write_all(HELP.as_bytes()).map_err(|error| error.to_string());
+/// Runs the command with the rest of the command line.
+pub fn run(parser: &mut Parser) -> Result<(), Failure> {
+    let Some((options, port)) = options(parser).map_err(Failure::Usage)? else {
+        return io::stdout().write_all(HELP.as_bytes()).map_err(|error| Failure::Failed(error.to_string()));
     };
     let cluster =
         Cluster::builder().options(options).port(port).start().map_err(|error| error.to_string())?;

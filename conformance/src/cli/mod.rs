@@ -1,3 +1,20 @@
 //! The commands of `milena-conformance`.
 
+pub mod bench;
 pub mod broker;
+pub mod kafka;
+
+/// Why a command did not do what it should.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The command line is wrong: nothing was done.
+    Usage(String),
+    /// Something went wrong on the way.
+    Failed(String),
+}
+
+impl From<String> for Failure {
+    fn from(error: String) -> Self {
+        Failure::Failed(error)
+    }
+}

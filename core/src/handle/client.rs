@@ -75,6 +75,11 @@ impl Client {
         Ok(Client { shared: Arc::new(Shared { gate, config }) })
     }
 
+    /// The gate to this client's machine, for its driver.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.shared.gate
+    }
+
     /// Waits until a first broker has answered.
     ///
     /// Writers and readers do without: this is for those who want to know early.

@@ -21,7 +21,7 @@ use crate::config::{Acks, Address, Config, WriterConfig};
 use crate::connection::{Answer, Failure, Lane};
 use crate::context::{Ctx, Tag, Target, Timer, WriterId};
 use crate::error::{Error, Fate, WriteError};
-use crate::producer::batcher::{Budget, Completion, Gather, News, Outcome};
+use crate::producer::batcher::{Budget, Completion, Gather, Left, News, Outcome};
 use crate::producer::job::{Batch, Done, Job, Work, Worked, next_sequence};
 use crate::producer::outcome::{Action, may_be_written};
 use crate::protocol::init_producer_id::InitProducerIdRequest;
@@ -410,8 +410,7 @@ impl Producer {
         }
         partition.working = true;
         partition.sealing_for = Some(leader);
-        partition.full = false;
-        partition.rush = false;
+        partition.forget_gathered();
         let work = Work::Seal {
             producer: partition.producer(),
             compression: self.config.compression,
@@ -432,8 +431,7 @@ impl Producer {
         match result {
             Done::Sealed { batch, left } => {
                 partition.working = false;
-                partition.full |= left.full;
-                partition.oldest = left.oldest;
+                partition.on_left(left);
                 if let Some(batch) = batch {
                     partition.next_order += u64::from(batch.records);
                     if partition.identity != NO_IDENTITY {
@@ -443,8 +441,7 @@ impl Producer {
                 }
             }
             Done::Expired { left } => {
-                partition.full = left.full;
-                partition.oldest = left.oldest;
+                partition.on_left(left);
             }
             Done::Restamped { producer, batches } => {
                 partition.working = false;
@@ -719,6 +716,7 @@ impl Producer {
         for slot in 0..self.partitions.len() {
             self.partitions[slot].last_error = Some(error.clone());
             if hopeless && self.partitions[slot].oldest.is_some() {
+                self.partitions[slot].forget_gathered();
                 self.work(slot, Work::Expire { before: Instant::MAX, cause: (*error).clone() });
             }
         }
@@ -784,7 +782,8 @@ impl Producer {
             });
         }
         self.events.extend(failed);
-        while let Some(batch) = self.partitions[slot].sealed.pop_front_if(|batch| due(batch.created)) {
+        while self.partitions[slot].sealed.front().is_some_and(|batch| due(batch.created)) {
+            let Some(batch) = self.partitions[slot].sealed.pop_front() else { break };
             self.partitions[slot].roll_back(&batch);
             let fate = if batch.maybe_written { Fate::Unknown } else { Fate::NotWritten };
             self.finish(batch, Err(WriteError { fate, cause: cause.clone() }));
@@ -795,6 +794,7 @@ impl Producer {
                 (ctx.now.mono.as_micros()).saturating_sub(self.config.delivery_timeout.as_micros() as u64)
                     + 1,
             );
+            self.partitions[slot].forget_gathered();
             self.work(slot, Work::Expire { before, cause });
         }
         self.on_work(ctx, cluster, slot);
@@ -838,6 +838,19 @@ impl Partition {
         let (id, epoch) = self.identity;
         let base_sequence = if self.identity == NO_IDENTITY { -1 } else { self.next_sequence };
         record::Producer { id, epoch, base_sequence, transactional: false }
+    }
+
+    /// A job takes batches out of the gathering place: what is left there is known when it is done. News may come in
+    /// between, from records appended behind the job, so they are kept.
+    fn forget_gathered(&mut self) {
+        self.full = false;
+        self.rush = false;
+        self.oldest = None;
+    }
+
+    fn on_left(&mut self, left: Left) {
+        self.full |= left.full;
+        self.oldest = [self.oldest, left.oldest].into_iter().flatten().min();
     }
 
     /// Puts a batch where its number belongs.

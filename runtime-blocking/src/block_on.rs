@@ -1,0 +1,82 @@
+//! Waits for a future on the calling thread.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Instant;
+
+struct Parked(Thread);
+
+impl Wake for Parked {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+thread_local! {
+    /// One for each thread, so that a call that is ready at once allocates nothing.
+    static WAKER: Waker = Arc::new(Parked(thread::current())).into();
+}
+
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    match block_until(future, None) {
+        Some(output) => output,
+        None => unreachable!("without a deadline it waits for the output"),
+    }
+}
+
+/// The output, or `None` if it is not there at the deadline.
+pub(crate) fn block_until<F: Future>(future: F, deadline: Option<Instant>) -> Option<F::Output> {
+    let mut future = pin!(future);
+    WAKER.with(|waker| {
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(waker)) {
+                return Some(output);
+            }
+            match deadline {
+                None => thread::park(),
+                Some(deadline) => match deadline.checked_duration_since(Instant::now()) {
+                    Some(left) if !left.is_zero() => thread::park_timeout(left),
+                    _ => return None,
+                },
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn waits_for_another_thread() {
+        let (sender, receiver) = std::sync::mpsc::channel::<Waker>();
+        let waker = thread::spawn(move || receiver.recv().unwrap().wake());
+        let mut polls = 0;
+        let polled = block_on(poll_fn(|cx| {
+            polls += 1;
+            if polls == 1 {
+                sender.send(cx.waker().clone()).unwrap();
+                return Poll::Pending;
+            }
+            Poll::Ready(polls)
+        }));
+        waker.join().unwrap();
+        assert!(polled >= 2);
+    }
+
+    #[test]
+    fn ends_at_the_deadline() {
+        let deadline = Some(Instant::now() + Duration::from_millis(10));
+        assert_eq!(block_until(std::future::pending::<()>(), deadline), None);
+        assert_eq!(block_until(std::future::ready(1), Some(Instant::now())), Some(1));
+    }
+}

@@ -1,0 +1,299 @@
+//! The threads of a client: one for its clock, two for each connection.
+//!
+//! - The reader thread of a connection makes it, then reads, frames and hands frames to the gate until it ends. It waits
+//!   in the socket; closing shuts the socket down, which ends the wait.
+//! - The writer thread waits until the gate has frames, pulls them and writes them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{IoSlice, Read, Write};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread;
+use std::time::{Duration, Instant as StdInstant, SystemTime};
+
+use bytes::{Buf, Bytes};
+use milena_core::handle::{Driver, Gate};
+use milena_core::wire::Framer;
+use milena_core::{Address, CloseReason, ConnId, Instant, Now};
+
+/// Bytes read at once: small enough to stay in a core's cache between the read and the copy behind it.
+const READ_BYTES: usize = 128 << 10;
+/// Segments of one vectored write.
+const SEGMENTS: usize = 64;
+/// Bytes of frames to pull at once.
+const PULL_BYTES: usize = 1 << 20;
+
+pub(crate) struct Threads {
+    origin: StdInstant,
+    connect_timeout: Duration,
+    clock: Arc<Clock>,
+    links: Arc<Mutex<BTreeMap<ConnId, Arc<Link>>>>,
+}
+
+/// When the gate is to be called.
+pub(crate) struct Clock {
+    origin: StdInstant,
+    state: Mutex<ClockState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct ClockState {
+    at: Option<Instant>,
+    stopped: bool,
+}
+
+/// What the gate tells a connection's threads.
+#[derive(Default)]
+struct Link {
+    state: Mutex<LinkState>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct LinkState {
+    ready: bool,
+    closed: bool,
+    /// To end the reader's wait with.
+    stream: Option<TcpStream>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::Builder::new().name(name).spawn(body).map(drop)
+}
+
+impl Threads {
+    pub(crate) fn new(connect_timeout: Duration) -> Self {
+        let origin = StdInstant::now();
+        let clock = Arc::new(Clock { origin, state: Mutex::default(), changed: Condvar::new() });
+        Threads { origin, connect_timeout, clock, links: Arc::default() }
+    }
+
+    pub(crate) fn clock(&self) -> Arc<Clock> {
+        self.clock.clone()
+    }
+}
+
+impl Clock {
+    /// Calls the gate when it wants to be called, until the client ends.
+    pub(crate) fn start(self: Arc<Self>, gate: Weak<Gate>) -> std::io::Result<()> {
+        spawn("milena-clock".to_owned(), move || {
+            while self.wait() {
+                match gate.upgrade() {
+                    Some(gate) => gate.handle_timeout(),
+                    None => return,
+                }
+            }
+        })
+    }
+
+    /// True when it is time, false when the client has ended.
+    fn wait(&self) -> bool {
+        let mut state = lock(&self.state);
+        loop {
+            if state.stopped {
+                return false;
+            }
+            let left = state.at.map(|at| Duration::from_micros(at.as_micros()).saturating_sub(self.origin.elapsed()));
+            state = match left {
+                Some(Duration::ZERO) => {
+                    state.at = None;
+                    return true;
+                }
+                Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+    }
+}
+
+impl Driver for Threads {
+    fn now(&self) -> Now {
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Now { mono: Instant::from_micros(self.origin.elapsed().as_micros() as u64), wall: wall.as_millis() as i64 }
+    }
+
+    fn connect(&self, gate: &Arc<Gate>, conn: ConnId, address: &Address) {
+        let link = Arc::new(Link::default());
+        lock(&self.links).insert(conn, link.clone());
+        let (gate, links, address, timeout) = (gate.clone(), self.links.clone(), address.clone(), self.connect_timeout);
+        let reader = {
+            let gate = gate.clone();
+            move || {
+                let end = read(&gate, conn, &link, &address, timeout);
+                lock(&links).remove(&conn);
+                if let Err(reason) = end {
+                    gate.closed(conn, reason);
+                }
+                link.close();
+            }
+        };
+        if let Err(error) = spawn(format!("milena-{conn}-read"), reader) {
+            gate.closed(conn, CloseReason::io(&error));
+        }
+    }
+
+    fn close(&self, conn: ConnId) {
+        let link = lock(&self.links).remove(&conn);
+        if let Some(link) = link {
+            link.close();
+        }
+    }
+
+    fn ready(&self, conn: ConnId) {
+        let link = lock(&self.links).get(&conn).cloned();
+        if let Some(link) = link {
+            lock(&link.state).ready = true;
+            link.changed.notify_one();
+        }
+    }
+
+    fn wake_at(&self, at: Instant) {
+        let mut state = lock(&self.clock.state);
+        if state.at.is_none_or(|before| at < before) {
+            state.at = Some(at);
+            self.clock.changed.notify_one();
+        }
+    }
+
+    fn stop(&self) {
+        lock(&self.clock.state).stopped = true;
+        self.clock.changed.notify_one();
+    }
+}
+
+impl Link {
+    fn close(&self) {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        if let Some(stream) = state.stream.take() {
+            // It fails only where the peer was faster.
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        self.changed.notify_one();
+    }
+
+    /// Waits until there are frames; false at the end.
+    fn wait(&self) -> bool {
+        let mut state = lock(&self.state);
+        loop {
+            if state.closed {
+                return false;
+            }
+            if std::mem::take(&mut state.ready) {
+                return true;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+fn connect(address: &Address, timeout: Duration) -> Result<TcpStream, CloseReason> {
+    let addresses = (&*address.host, address.port).to_socket_addrs();
+    let addresses = addresses.map_err(|error| CloseReason::Resolve(error.to_string()))?;
+    let mut last = CloseReason::Resolve("the name has no address".to_owned());
+    for address in addresses {
+        match TcpStream::connect_timeout(&address, timeout) {
+            Ok(stream) => {
+                stream.set_nodelay(true).map_err(|error| CloseReason::io(&error))?;
+                return Ok(stream);
+            }
+            Err(error) => last = CloseReason::connect(&error),
+        }
+    }
+    Err(last)
+}
+
+/// The life of a connection: an error is how it ended, unless it was told to end.
+fn read(gate: &Arc<Gate>, conn: ConnId, link: &Arc<Link>, address: &Address, timeout: Duration) -> Result<(), CloseReason> {
+    let lost = |error| CloseReason::io(&error);
+    let mut stream = connect(address, timeout)?;
+    {
+        let mut state = lock(&link.state);
+        if state.closed {
+            return Ok(());
+        }
+        state.stream = Some(stream.try_clone().map_err(lost)?);
+    }
+    let (writer, writer_gate, writer_link) = (stream.try_clone().map_err(lost)?, gate.clone(), link.clone());
+    spawn(format!("milena-{conn}-write"), move || write(&writer_gate, conn, &writer_link, writer)).map_err(lost)?;
+    gate.connected(conn);
+    let mut framer = Framer::new(gate.max_frame_bytes());
+    let mut chunk = vec![0; READ_BYTES];
+    let mut answered = false;
+    loop {
+        let room = framer.buffer().spare_capacity_mut().len().min(READ_BYTES);
+        match stream.read(&mut chunk[..room]) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(lost(error)),
+            Ok(0) if lock(&link.state).closed => return Ok(()),
+            Ok(0) => {
+                let mid_frame = !framer.buffer().is_empty();
+                return Err(CloseReason::Eof { mid_frame, before_first_answer: !answered });
+            }
+            Ok(read) => framer.buffer().extend_from_slice(&chunk[..read]),
+        }
+        let mut frames = Vec::new();
+        let failed = loop {
+            match framer.next_frame() {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => break None,
+                Err(error) => break Some(CloseReason::Frame(error)),
+            }
+        };
+        if !frames.is_empty() {
+            answered = true;
+            gate.frames(conn, frames);
+        }
+        if let Some(reason) = failed {
+            return Err(reason);
+        }
+    }
+}
+
+fn write(gate: &Gate, conn: ConnId, link: &Link, mut stream: TcpStream) {
+    let mut unsent: VecDeque<Bytes> = VecDeque::new();
+    while link.wait() {
+        loop {
+            let mut pulled = 0;
+            while pulled < PULL_BYTES {
+                let Some(frame) = gate.transmit(conn) else { break };
+                pulled += frame.len();
+                unsent.extend(frame.into_segments());
+            }
+            if unsent.is_empty() {
+                break;
+            }
+            if let Err(error) = write_all(&mut stream, &mut unsent) {
+                gate.closed(conn, CloseReason::io(&error));
+                link.close();
+                return;
+            }
+        }
+    }
+}
+
+fn write_all(stream: &mut TcpStream, unsent: &mut VecDeque<Bytes>) -> std::io::Result<()> {
+    while !unsent.is_empty() {
+        let mut slices = [IoSlice::new(&[]); SEGMENTS];
+        let count = unsent.len().min(SEGMENTS);
+        slices.iter_mut().zip(&*unsent).for_each(|(slice, segment)| *slice = IoSlice::new(segment));
+        let mut written = match stream.write_vectored(&slices[..count]) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            result => result?,
+        };
+        while let Some(segment) = unsent.front_mut() {
+            if written < segment.len() {
+                segment.advance(written);
+                break;
+            }
+            written -= segment.len();
+            unsent.pop_front();
+        }
+    }
+    Ok(())
+}

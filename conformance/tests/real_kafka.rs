@@ -34,7 +34,11 @@ impl Checker {
     fn take(&mut self, message: &milena_core::Message) {
         let text = |bytes: &Option<bytes::Bytes>| String::from_utf8(bytes.clone().unwrap().to_vec()).unwrap();
         let next = self.next.entry(text(&message.key)).or_default();
-        assert_eq!(text(&message.value).parse::<u64>().unwrap(), *next, "{message:?}: lost, doubled or out of order");
+        assert_eq!(
+            text(&message.value).parse::<u64>().unwrap(),
+            *next,
+            "{message:?}: lost, doubled or out of order"
+        );
         *next += 1;
         self.read += 1;
         let last = self.offsets.insert(message.partition, message.offset);
@@ -58,7 +62,14 @@ fn reader_config(topic: &str) -> ReaderConfig {
 }
 
 /// Writes and reads on tokio; `written` counts up for those who watch.
-async fn on_tokio(bootstrap: String, name: &str, replication: i16, count: u64, pace: Duration, written: &AtomicU64) {
+async fn on_tokio(
+    bootstrap: String,
+    name: &str,
+    replication: i16,
+    count: u64,
+    pace: Duration,
+    written: &AtomicU64,
+) {
     let client = milena_tokio::connect(Config::new(&bootstrap).unwrap()).await.unwrap();
     client.create_topic(topic(name, replication)).await.unwrap();
     let writer = client.writer(WriterConfig::new(name)).unwrap();
@@ -88,7 +99,14 @@ async fn on_tokio(bootstrap: String, name: &str, replication: i16, count: u64, p
 }
 
 /// The same on plain threads.
-fn on_threads(bootstrap: &str, name: &str, replication: i16, count: u64, pace: Duration, written: &AtomicU64) {
+fn on_threads(
+    bootstrap: &str,
+    name: &str,
+    replication: i16,
+    count: u64,
+    pace: Duration,
+    written: &AtomicU64,
+) {
     let client = milena_blocking::connect(Config::new(bootstrap).unwrap()).unwrap();
     client.create_topic(topic(name, replication)).unwrap();
     let writer = client.writer(WriterConfig::new(name)).unwrap();
@@ -132,7 +150,10 @@ fn round_trip(version: &str) {
     tokio_runtime().block_on(bounded);
     let tokio = started.elapsed();
     on_threads(&kafka.bootstrap(), "on-threads", 1, count, Duration::ZERO, &AtomicU64::new(0));
-    println!("Kafka {version}: {count} records there and back, tokio {tokio:.2?}, threads {:.2?}", started.elapsed() - tokio);
+    println!(
+        "Kafka {version}: {count} records there and back, tokio {tokio:.2?}, threads {:.2?}",
+        started.elapsed() - tokio
+    );
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::config::{Address, Config, ReaderConfig, WriterConfig};
 use crate::connection::{Answer, ConnId, Connection, Failure, Lane, Node, Outgoing, Reply};
 use crate::consumer::{self, Chunk, Consumer};
 use crate::context::{Ctx, OpId, ReaderId, Routed, Tag, Target, Timer, WriterId};
-use crate::error::{CloseReason, Error};
+use crate::error::{CloseReason, Error, Fate, WriteError};
 use crate::producer::{self, Budget, Completion, Job, News, Outcome, Producer, View, Worked};
 use crate::protocol::api_versions::ApiVersionsRequest;
 use crate::protocol::metadata::MetadataRequest;
@@ -299,6 +299,22 @@ impl Client {
                 }
             }
             Input::Closed { conn, reason } => self.close(now, conn.0, reason),
+            Input::Worked(worked) if !self.writers.contains_key(&worked.writer) => {
+                let budget = worked.gather.budget.clone();
+                for batch in worked.into_batches() {
+                    let fate = if batch.maybe_written { Fate::Unknown } else { Fate::NotWritten };
+                    if !batch.abandoned {
+                        self.outputs.push_back(Output::Complete {
+                            completion: batch.completion,
+                            first: batch.first,
+                            records: batch.records,
+                            outcome: Err(WriteError { fate, cause: Error::Closed }),
+                        });
+                    }
+                    let (budget, bytes) = (budget.clone(), batch.reserved);
+                    self.outputs.push_back(Output::Release { budget, bytes });
+                }
+            }
             Input::Worked(worked) => {
                 let writer = worked.writer;
                 self.with_writer(now, writer, |producer, ctx, cluster| {
@@ -401,6 +417,11 @@ impl Client {
                 continue;
             }
             self.closing.remove(&writer);
+            // A record that another thread appends at this very moment is refused, or fails.
+            if let Some(producer) = self.writers.get_mut(&writer) {
+                producer.shut_down();
+                self.writer_events(writer);
+            }
             if let Some(producer) = self.writers.remove(&writer) {
                 producer.topics().for_each(|topic| self.cluster.release(topic));
             }

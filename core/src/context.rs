@@ -102,4 +102,11 @@ impl<'a> Ctx<'a> {
         let outgoing = Outgoing { call, tag, versions, timeout: self.request_timeout, answered };
         self.requests.push(Routed { target, lane, outgoing });
     }
+
+    /// The broker may take so much longer to answer the request sent last, for a long poll.
+    pub(crate) fn wait_longer(&mut self, by: Duration) {
+        if let Some(routed) = self.requests.last_mut() {
+            routed.outgoing.timeout += by;
+        }
+    }
 }

@@ -48,6 +48,11 @@ pub trait Runtime: Send + Sync + 'static {
     /// Both clocks.
     fn now(&self) -> Now;
 
+    /// The wall clock alone, in milliseconds since the epoch: it is read for each record that has no timestamp.
+    fn wall(&self) -> i64 {
+        self.now().wall
+    }
+
     /// Resolves the name, and connects to the first of its addresses that can be connected to.
     fn connect(
         &self,
@@ -152,6 +157,10 @@ struct AsyncDriver<R> {
 impl<R: Runtime> Driver for AsyncDriver<R> {
     fn now(&self) -> Now {
         self.runtime.now()
+    }
+
+    fn wall(&self) -> i64 {
+        self.runtime.wall()
     }
 
     fn connect(&self, gate: &Arc<Gate>, conn: ConnId, address: &Address) {

@@ -1,4 +1,12 @@
 //! The sans-IO core of Milena, a Kafka client.
+//!
+//! Most users want an adapter, `milena-tokio` or `milena-blocking`, which re-export what is here. This crate is for those
+//! who bring a runtime of their own ([`drive::Runtime`], or [`handle::Driver`] for anything that is not async), and for
+//! those who want Kafka's [`protocol`] or its [record batches](record) alone.
+//!
+//! Nothing in it reads a clock, opens a socket, starts a thread or draws a random number: those are arguments. Inside, a
+//! client is one machine made of smaller ones; [`Client`], [`Writer`] and [`Reader`] are its handles, and every step goes
+//! through one [gate](handle::Gate).
 
 pub mod drive;
 pub mod handle;
@@ -8,6 +16,8 @@ pub mod wire;
 
 mod admin;
 mod client;
+#[cfg(test)]
+mod client_tests;
 mod cluster;
 mod config;
 mod connection;

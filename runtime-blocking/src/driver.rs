@@ -98,13 +98,17 @@ impl Clock {
             if state.stopped {
                 return false;
             }
-            let left = state.at.map(|at| Duration::from_micros(at.as_micros()).saturating_sub(self.origin.elapsed()));
+            let left = state
+                .at
+                .map(|at| Duration::from_micros(at.as_micros()).saturating_sub(self.origin.elapsed()));
             state = match left {
                 Some(Duration::ZERO) => {
                     state.at = None;
                     return true;
                 }
-                Some(left) => self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0,
+                Some(left) => {
+                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
                 None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
         }
@@ -113,14 +117,18 @@ impl Clock {
 
 impl Driver for Threads {
     fn now(&self) -> Now {
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Now { mono: Instant::from_micros(self.origin.elapsed().as_micros() as u64), wall: wall.as_millis() as i64 }
+        Now { mono: Instant::from_micros(self.origin.elapsed().as_micros() as u64), wall: self.wall() }
+    }
+
+    fn wall(&self) -> i64 {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() as i64
     }
 
     fn connect(&self, gate: &Arc<Gate>, conn: ConnId, address: &Address) {
         let link = Arc::new(Link::default());
         lock(&self.links).insert(conn, link.clone());
-        let (gate, links, address, timeout) = (gate.clone(), self.links.clone(), address.clone(), self.connect_timeout);
+        let (gate, links, address, timeout) =
+            (gate.clone(), self.links.clone(), address.clone(), self.connect_timeout);
         let reader = {
             let gate = gate.clone();
             move || {
@@ -209,7 +217,13 @@ fn connect(address: &Address, timeout: Duration) -> Result<TcpStream, CloseReaso
 }
 
 /// The life of a connection: an error is how it ended, unless it was told to end.
-fn read(gate: &Arc<Gate>, conn: ConnId, link: &Arc<Link>, address: &Address, timeout: Duration) -> Result<(), CloseReason> {
+fn read(
+    gate: &Arc<Gate>,
+    conn: ConnId,
+    link: &Arc<Link>,
+    address: &Address,
+    timeout: Duration,
+) -> Result<(), CloseReason> {
     let lost = |error| CloseReason::io(&error);
     let mut stream = connect(address, timeout)?;
     {
@@ -220,7 +234,8 @@ fn read(gate: &Arc<Gate>, conn: ConnId, link: &Arc<Link>, address: &Address, tim
         state.stream = Some(stream.try_clone().map_err(lost)?);
     }
     let (writer, writer_gate, writer_link) = (stream.try_clone().map_err(lost)?, gate.clone(), link.clone());
-    spawn(format!("milena-{conn}-write"), move || write(&writer_gate, conn, &writer_link, writer)).map_err(lost)?;
+    spawn(format!("milena-{conn}-write"), move || write(&writer_gate, conn, &writer_link, writer))
+        .map_err(lost)?;
     gate.connected(conn);
     let mut framer = Framer::new(gate.max_frame_bytes());
     let mut chunk = vec![0; READ_BYTES];

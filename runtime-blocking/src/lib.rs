@@ -33,8 +33,9 @@ use std::time::{Duration, Instant as StdInstant};
 use block_on::{block_on, block_until};
 use driver::Threads;
 pub use milena_core::{
-    Acks, Address, Balancer, Batch, CloseReason, Compression, Config, Error, Fate, Fault, Header, Isolation, Message,
-    Murmur2, NewTopic, Partitions, ReaderConfig, Record, Reset, Start, Until, WriteError, WriterConfig, Written, murmur2,
+    Acks, Address, Balancer, Batch, CloseReason, Compression, Config, Error, Fate, Fault, Header, Isolation,
+    Message, Murmur2, NewTopic, Partitions, ReaderConfig, Record, Reset, Start, Until, WriteError,
+    WriterConfig, Written, murmur2,
 };
 
 /// A client of one Kafka cluster. Clones are the same client; see [`milena_core::Client`].
@@ -129,7 +130,10 @@ impl Writer {
 
     /// Writes records and waits until each is acknowledged or failed: one result for each, in their order. A record
     /// that fails does not keep the others from being written.
-    pub fn write_all<'a>(&self, records: impl IntoIterator<Item = Record<'a>>) -> Vec<Result<Written, WriteError>> {
+    pub fn write_all<'a>(
+        &self,
+        records: impl IntoIterator<Item = Record<'a>>,
+    ) -> Vec<Result<Written, WriteError>> {
         block_on(self.0.write_all(records))
     }
 

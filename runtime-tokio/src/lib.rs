@@ -90,11 +90,11 @@ impl Runtime for Tokio {
     type Stream = Socket;
 
     fn now(&self) -> Now {
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Now {
-            mono: Instant::from_micros(self.origin.elapsed().as_micros() as u64),
-            wall: wall.as_millis() as i64,
-        }
+        Now { mono: Instant::from_micros(self.origin.elapsed().as_micros() as u64), wall: self.wall() }
+    }
+
+    fn wall(&self) -> i64 {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() as i64
     }
 
     fn connect(

@@ -7,6 +7,9 @@
 //! - A leader is taken over only with an epoch that is not older than the one known, unless the topic id changed.
 //! - What was known of a topic stays when one answer lacks it: a topic counts as missing only after `topic_grace`.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 

@@ -17,6 +17,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 mod call;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use call::{Answer, Call};
 

@@ -17,7 +17,9 @@ use crate::connection::{Answer, Failure, Lane};
 use crate::consumer::Chunk;
 use crate::context::{Ctx, ReaderId, Tag, Target, Timer};
 use crate::error::Error;
-use crate::protocol::fetch::{FetchPartition, FetchRequest, FetchTopic, PartitionData};
+use crate::protocol::fetch::{
+    FetchPartition, FetchRequest, FetchTopic, FetchableTopicResponse, PartitionData,
+};
 use crate::protocol::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use crate::protocol::{ApiKey, BrokerId, ErrorCode};
 use crate::record::Batches;
@@ -95,6 +97,8 @@ pub(crate) struct Consumer {
     backoff: Backoff,
     cursors: BTreeMap<i32, Cursor>,
     nodes: BTreeMap<BrokerId, Node>,
+    /// The broker that a fetch was sent to last: another one comes first when there is room again.
+    turn: BrokerId,
     lookups: BTreeMap<u64, (Lookup, Vec<i32>)>,
     next_lookup: u64,
     /// Bytes fetched and not yet read.
@@ -113,6 +117,7 @@ impl Consumer {
             client,
             cursors: BTreeMap::new(),
             nodes: BTreeMap::new(),
+            turn: BrokerId::NONE,
             lookups: BTreeMap::new(),
             next_lookup: 0,
             buffered: 0,
@@ -205,12 +210,15 @@ impl Consumer {
                 None => self.events.push(Event::Refresh),
             }
         }
-        for (leader, partitions) in leaders {
+        // One broker must not ask for all the room, or the others would wait for its long poll.
+        let share = self.config.buffer_bytes / leaders.len().max(1);
+        let later = leaders.split_off(&BrokerId(self.turn.0.saturating_add(1)));
+        for (leader, partitions) in later.into_iter().chain(leaders) {
             self.look_up(ctx, cluster, leader, &partitions);
             let node = self.nodes.entry(leader).or_default();
             match node.not_before > now {
                 true => next = next.min(node.not_before),
-                false => self.fetch(ctx, cluster, leader, &partitions),
+                false => self.fetch(ctx, cluster, leader, &partitions, share),
             }
         }
         ctx.set_timer(Timer::Reader(self.id), Some(next));
@@ -351,7 +359,14 @@ impl Consumer {
         self.fail(Error::Rejected { api, code, message });
     }
 
-    fn fetch(&mut self, ctx: &mut Ctx<'_>, cluster: &Cluster, leader: BrokerId, partitions: &[i32]) {
+    fn fetch(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        cluster: &Cluster,
+        leader: BrokerId,
+        partitions: &[i32],
+        share: usize,
+    ) {
         let isolation_level = self.isolation();
         let asked_for: usize =
             self.nodes.values().filter_map(|node| node.in_flight.as_ref()).map(|asked| asked.bytes).sum();
@@ -362,7 +377,7 @@ impl Consumer {
         if node.in_flight.is_some() || room < least {
             return;
         }
-        let bytes = room.min(self.config.max_bytes as usize);
+        let bytes = room.min(share.max(least)).min(self.config.max_bytes as usize);
         let ready = |partition: &&i32| {
             self.cursors
                 .get(partition)
@@ -402,10 +417,12 @@ impl Consumer {
             }],
             ..Default::default()
         };
+        self.turn = leader;
         node.in_flight = Some(Asked { positions, bytes, at: ctx.now.mono });
         let versions = (0, if topic_id.is_zero() { 12 } else { i16::MAX });
         let tag = Tag::Fetch(self.id, leader);
         ctx.send_as(Target::Broker(leader), Lane::Fetch(self.id.0), Box::new(request), tag, versions, true);
+        ctx.wait_longer(self.config.max_wait);
     }
 
     pub(crate) fn on_fetched(
@@ -431,7 +448,13 @@ impl Consumer {
         }
         let endpoints: BTreeMap<_, _> = answer.node_endpoints.into_iter().map(|e| (e.node_id, e)).collect();
         let mut news = false;
-        for data in answer.responses.into_iter().flat_map(|topic| topic.partitions) {
+        let (name, id) = (&*self.config.topic, cluster.topic_id(&self.config.topic));
+        let mine = |topic: &FetchableTopicResponse| match topic.topic_id.is_zero() {
+            true => *topic.topic == *name,
+            false => topic.topic_id == id,
+        };
+        let topics: Vec<_> = answer.responses.into_iter().filter(mine).collect();
+        for data in topics.into_iter().flat_map(|topic| topic.partitions) {
             // Partitions that were not asked for are dropped.
             let Some(position) = asked.positions.get(&data.partition_index) else { continue };
             let hint = &data.current_leader;

@@ -2,6 +2,8 @@
 
 mod chunk;
 mod fetcher;
+#[cfg(test)]
+mod tests;
 
 pub use chunk::{Batch, Message};
 pub(crate) use chunk::{Chunk, Opened};

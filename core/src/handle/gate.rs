@@ -21,7 +21,7 @@ use crate::context::{OpId, ReaderId, WriterId};
 use crate::error::{CloseReason, Error};
 use crate::handle::reader::Inbox;
 use crate::handle::writer::Topics;
-use crate::producer::{Job, lock};
+use crate::producer::{Clocks, Job, lock};
 use crate::time::{Instant, Now};
 use crate::wire::Frame;
 
@@ -29,6 +29,11 @@ use crate::wire::Frame;
 pub trait Driver: Send + Sync + 'static {
     /// Both clocks.
     fn now(&self) -> Now;
+
+    /// The wall clock alone, in milliseconds since the epoch: it is read for each record that has no timestamp.
+    fn wall(&self) -> i64 {
+        self.now().wall
+    }
 
     /// Connects to a broker: [`Gate::connected`] or [`Gate::closed`] tells how it went.
     fn connect(&self, gate: &Arc<Gate>, conn: ConnId, address: &Address);
@@ -222,6 +227,16 @@ impl Gate {
         }
         wakers.into_iter().for_each(Waker::wake);
         result
+    }
+}
+
+impl Clocks for &Gate {
+    fn wall(&self) -> i64 {
+        self.driver.wall()
+    }
+
+    fn mono(&self) -> Instant {
+        self.driver.now().mono
     }
 }
 

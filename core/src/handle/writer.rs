@@ -36,6 +36,8 @@ struct Inner {
     /// The topic of records that name none.
     default_topic: OnceLock<Arc<Topic>>,
     closed: AtomicBool,
+    /// A batch got full: the next call gives way to other tasks first.
+    give_way: AtomicBool,
 }
 
 impl Drop for Inner {
@@ -117,6 +119,7 @@ impl Writer {
             topics,
             default_topic: OnceLock::new(),
             closed: AtomicBool::new(false),
+            give_way: AtomicBool::new(false),
         };
         Ok(Writer { inner: Arc::new(inner) })
     }
@@ -179,6 +182,13 @@ impl Writer {
         record: &Record<'_>,
         attempt: &mut Attempt,
     ) -> Poll<Result<Delivery, WriteError>> {
+        // A task that writes on and on would keep the tasks of its thread, the connections' too, from running until the
+        // buffer is full: once for each full batch they have their turn.
+        if self.inner.give_way.load(Ordering::Relaxed) {
+            self.inner.give_way.store(false, Ordering::Relaxed);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         if let Poll::Ready(result) = self.try_enqueue(cx, record, attempt) {
             return Poll::Ready(result.map_err(WriteError::not_written));
         }
@@ -292,7 +302,7 @@ impl Writer {
             Some(partition) => Some(partition),
             None => inner.config.balancer.balance(record, Partitions { count, available: &view.available }),
         };
-        let now = inner.client.shared.gate.now();
+        let gate = &*inner.client.shared.gate;
         let (slot, (delivery, news)) = match partition {
             Some(partition) => {
                 let gather = usize::try_from(partition).ok().and_then(|index| view.partitions.get(index));
@@ -302,12 +312,12 @@ impl Writer {
                     partitions: count,
                 };
                 let gather = gather.ok_or_else(|| Refused::Error(unknown()))?;
-                (gather.slot, gather.append(now, record, true)?)
+                (gather.slot, gather.append(gate, record, true)?)
             }
             None => {
                 let sticky = topic.sticky.load(Ordering::Relaxed) as usize % view.partitions.len();
                 let gather = &view.partitions[sticky];
-                match gather.append(now, record, false) {
+                match gather.append(gate, record, false) {
                     Err(Refused::NotOpen) => {
                         // Its batch has left: the next one gathers somewhere else.
                         let turn = topic.sticky.fetch_add(1, Ordering::Relaxed) as usize + 1;
@@ -317,7 +327,7 @@ impl Writer {
                         };
                         topic.sticky.store(index as u64, Ordering::Relaxed);
                         let gather = &view.partitions[index];
-                        (gather.slot, gather.append(now, record, true)?)
+                        (gather.slot, gather.append(gate, record, true)?)
                     }
                     result => (gather.slot, result?),
                 }
@@ -331,6 +341,9 @@ impl Writer {
 
     #[cold]
     fn tell(&self, slot: usize, news: News) {
+        if news == News::Full {
+            self.inner.give_way.store(true, Ordering::Relaxed);
+        }
         self.inner.client.shared.gate.command(Command::News { writer: self.inner.id, slot, news });
     }
 

@@ -260,6 +260,22 @@ pub(crate) struct Left {
     pub(crate) oldest: Option<Instant>,
 }
 
+/// The clocks, each read only where it is needed.
+pub(crate) trait Clocks {
+    fn wall(&self) -> i64;
+    fn mono(&self) -> Instant;
+}
+
+impl Clocks for Now {
+    fn wall(&self) -> i64 {
+        self.wall
+    }
+
+    fn mono(&self) -> Instant {
+        self.mono
+    }
+}
+
 /// A partition's gathering place.
 pub(crate) struct Gather {
     pub(crate) topic: Arc<str>,
@@ -286,58 +302,78 @@ impl Gather {
     }
 
     /// Appends a record, in a new batch if none is open and `may_open`.
+    #[inline]
     pub(crate) fn append(
         &self,
-        now: Now,
+        clocks: impl Clocks,
         record: &Record<'_>,
         may_open: bool,
     ) -> Result<(Delivery, Option<News>), Refused> {
-        let timestamp = record.timestamp.unwrap_or(now.wall);
+        let timestamp = record.timestamp.unwrap_or_else(|| clocks.wall());
         let mut state = lock(&self.state);
         if state.closed {
             return Err(Refused::Error(Error::Closed));
         }
-        let mut news = None;
-        let size_in = |builder: &BatchBuilder| {
-            builder.len() + builder.record_size(timestamp, record.key, record.value, record.headers)
+        let put = |open: &mut Open, limit| {
+            open.builder.append_within(limit, timestamp, record.key, record.value, record.headers)
         };
-        let mut needed = state.open.as_ref().map_or(usize::MAX, |open| size_in(&open.builder));
+        if let Some(open) = &mut state.open {
+            match put(open, open.reserved) {
+                Ok(index) => return Ok((Delivery::new(open.completion.clone(), index), None)),
+                Err(needed) if needed <= self.batch_bytes => {
+                    self.grow(open, needed)?;
+                    let index = put(open, needed).map_err(|_| Refused::NoRoom)?;
+                    return Ok((Delivery::new(open.completion.clone(), index), None));
+                }
+                Err(_) => {}
+            }
+        }
+        if !may_open {
+            return Err(Refused::NotOpen);
+        }
+        let empty = BatchBuilder::with_capacity(0);
+        let needed = empty.len() + empty.record_size(timestamp, record.key, record.value, record.headers);
         if needed > self.batch_bytes {
-            if !may_open {
-                return Err(Refused::NotOpen);
-            }
-            needed = size_in(&BatchBuilder::with_capacity(0));
-            if needed > self.batch_bytes {
-                return Err(Refused::Error(Error::RecordTooLarge { size: needed, limit: self.batch_bytes }));
-            }
-            let guess = state.last_bytes.min(FIRST_BUFFER_BYTES).max(needed);
-            let reserved = [guess, needed]
-                .into_iter()
-                .find(|bytes| self.budget.reserve(*bytes))
-                .ok_or(Refused::NoRoom)?;
-            news = self.turn_over(&mut state);
-            let completion = Completion::new(self.topic.clone(), self.partition);
-            state.forget_done();
-            state.outstanding.push_back(completion.clone());
-            let builder = BatchBuilder::with_capacity(reserved);
-            state.open = Some(Open { builder, completion, created: now.mono, reserved });
-            if !std::mem::replace(&mut state.announced, true) {
-                news = Some(News::First);
-            }
+            return Err(Refused::Error(Error::RecordTooLarge { size: needed, limit: self.batch_bytes }));
         }
-        let Some(open) = state.open.as_mut() else { return Err(Refused::NotOpen) };
-        if needed > open.reserved {
-            let doubled = (open.reserved * 2).clamp(needed, self.batch_bytes);
-            let more = [doubled, needed]
-                .into_iter()
-                .map(|bytes| bytes - open.reserved)
-                .find(|more| self.budget.reserve(*more));
-            let more = more.ok_or(Refused::NoRoom)?;
-            open.reserved += more;
-            open.builder.reserve(open.reserved);
+        let mut news = None;
+        let mut open = self.open(&mut state, clocks.mono(), needed, &mut news)?;
+        let index = put(&mut open, needed).map_err(|_| Refused::NoRoom)?;
+        let delivery = Delivery::new(open.completion.clone(), index);
+        state.open = Some(open);
+        Ok((delivery, news))
+    }
+
+    /// Reserves for the open batch to become `needed` bytes long, if possible for twice as many as it has.
+    #[cold]
+    fn grow(&self, open: &mut Open, needed: usize) -> Result<(), Refused> {
+        let doubled = (open.reserved * 2).clamp(needed, self.batch_bytes);
+        let mut more = [doubled, needed].into_iter().map(|bytes| bytes - open.reserved);
+        open.reserved += more.find(|more| self.budget.reserve(*more)).ok_or(Refused::NoRoom)?;
+        open.builder.reserve(open.reserved);
+        Ok(())
+    }
+
+    /// A new batch for a record that needs so many bytes; the one before, if any, is full.
+    #[cold]
+    fn open(
+        &self,
+        state: &mut Gathering,
+        created: Instant,
+        needed: usize,
+        news: &mut Option<News>,
+    ) -> Result<Open, Refused> {
+        let guess = state.last_bytes.min(FIRST_BUFFER_BYTES).max(needed);
+        let mut sizes = [guess, needed].into_iter();
+        let reserved = sizes.find(|bytes| self.budget.reserve(*bytes)).ok_or(Refused::NoRoom)?;
+        *news = self.turn_over(state);
+        if !std::mem::replace(&mut state.announced, true) {
+            *news = Some(News::First);
         }
-        let index = open.builder.append(timestamp, record.key, record.value, record.headers);
-        Ok((Delivery::new(open.completion.clone(), index), news))
+        let completion = Completion::new(self.topic.clone(), self.partition);
+        state.forget_done();
+        state.outstanding.push_back(completion.clone());
+        Ok(Open { builder: BatchBuilder::with_capacity(reserved), completion, created, reserved })
     }
 
     /// The open batch, if any, becomes full.

@@ -58,7 +58,7 @@ pub(crate) enum Work {
 #[derive(Debug)]
 pub(crate) struct Worked {
     pub(crate) writer: WriterId,
-    pub(crate) slot: usize,
+    pub(crate) gather: Arc<Gather>,
     pub(crate) result: Done,
 }
 
@@ -68,6 +68,17 @@ pub(crate) enum Done {
     Expired { left: Left },
     Restamped { producer: record::Producer, batches: Vec<Batch> },
     Split { batches: Vec<Batch> },
+}
+
+impl Worked {
+    /// The batches in it, for a writer that is gone.
+    pub(crate) fn into_batches(self) -> Vec<Batch> {
+        match self.result {
+            Done::Sealed { batch, .. } => batch.into_iter().collect(),
+            Done::Expired { .. } => Vec::new(),
+            Done::Restamped { batches, .. } | Done::Split { batches } => batches,
+        }
+    }
 }
 
 impl Job {
@@ -129,7 +140,7 @@ impl Job {
                 Done::Split { batches }
             }
         };
-        Worked { writer, slot: gather.slot, result }
+        Worked { writer, gather, result }
     }
 }
 

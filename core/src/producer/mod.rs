@@ -5,9 +5,11 @@ mod batcher;
 mod job;
 mod outcome;
 mod sender;
+#[cfg(test)]
+mod tests;
 
 pub use balancer::{Balancer, Murmur2, Partitions, murmur2};
-pub(crate) use batcher::{Budget, Completion, Gather, News, Outcome, Refused, lock};
+pub(crate) use batcher::{Budget, Clocks, Completion, Gather, News, Outcome, Refused, lock};
 pub use batcher::{Delivery, Written};
 pub(crate) use job::{Job, Worked};
 pub(crate) use sender::{Event, Producer, View};

@@ -77,12 +77,12 @@ struct Partition {
     full: bool,
     /// When the first record of what waits to be sealed came.
     oldest: Option<Instant>,
-    /// A job is under way.
-    working: bool,
+    /// Jobs under way.
+    working: usize,
     /// The node whose next request waits for that job.
     sealing_for: Option<BrokerId>,
-    /// What waits leaves before its linger is over.
-    rush: bool,
+    /// What came until then leaves before its linger is over.
+    rush: Option<Instant>,
     /// Sealed and not in flight, in order.
     sealed: VecDeque<Batch>,
     /// In order.
@@ -113,7 +113,8 @@ struct Node {
 
 struct Sent {
     node: BrokerId,
-    slots: Vec<usize>,
+    /// Partitions, each with the order of its batch: two connections answer in any order.
+    batches: BTreeMap<usize, u64>,
     topic_ids: Vec<(Uuid, Arc<str>)>,
 }
 
@@ -171,7 +172,7 @@ impl Producer {
     pub(crate) fn is_idle(&self) -> bool {
         self.partitions
             .iter()
-            .all(|p| p.oldest.is_none() && !p.working && p.sealed.is_empty() && p.in_flight.is_empty())
+            .all(|p| p.oldest.is_none() && p.working == 0 && p.sealed.is_empty() && p.in_flight.is_empty())
     }
 
     pub(crate) fn topics(&self) -> impl Iterator<Item = &Arc<str>> {
@@ -237,9 +238,9 @@ impl Producer {
                 proven: false,
                 full: false,
                 oldest: None,
-                working: false,
+                working: 0,
                 sealing_for: None,
-                rush: false,
+                rush: None,
                 sealed: VecDeque::new(),
                 in_flight: VecDeque::new(),
                 renumber: false,
@@ -273,7 +274,7 @@ impl Producer {
     /// What is there now leaves without waiting for `linger`.
     pub(crate) fn flush(&mut self, ctx: &mut Ctx<'_>, cluster: &Cluster) {
         for partition in &mut self.partitions {
-            partition.rush = partition.oldest.is_some();
+            partition.rush = Some(ctx.now.mono);
         }
         for node in self.nodes.keys().copied().collect::<Vec<_>>() {
             self.drain(ctx, cluster, node);
@@ -377,7 +378,7 @@ impl Producer {
         let identified =
             matches!(self.identity, Identity::Ready(..) | Identity::Off) || partition.identity != NO_IDENTITY;
         identified
-            && !partition.working
+            && partition.working == 0
             && !partition.renumber
             && partition.in_flight.len() < limit
             && partition.not_before <= ctx.now.mono
@@ -388,7 +389,7 @@ impl Producer {
         let Some(oldest) = partition.oldest else { return false };
         match self.config.linger {
             Duration::ZERO => idle,
-            linger => partition.rush || oldest + linger <= ctx.now.mono,
+            linger => partition.rush.is_some_and(|rush| oldest <= rush) || oldest + linger <= ctx.now.mono,
         }
     }
 
@@ -408,7 +409,6 @@ impl Producer {
             partition.next_sequence = 0;
             partition.proven = false;
         }
-        partition.working = true;
         partition.sealing_for = Some(leader);
         partition.forget_gathered();
         let work = Work::Seal {
@@ -420,17 +420,19 @@ impl Producer {
     }
 
     fn work(&mut self, slot: usize, work: Work) {
+        self.partitions[slot].working += 1;
         let gather = self.partitions[slot].gather.clone();
         self.events.push(Event::Work(Job { writer: self.id, gather, work }));
     }
 
     pub(crate) fn on_worked(&mut self, ctx: &mut Ctx<'_>, cluster: &Cluster, worked: Worked) {
-        let Worked { slot, result, .. } = worked;
+        let Worked { gather, result, .. } = worked;
+        let slot = gather.slot;
         let partition = &mut self.partitions[slot];
+        partition.working -= 1;
         let sealed_for = partition.sealing_for.take_if(|_| matches!(result, Done::Sealed { .. }));
         match result {
             Done::Sealed { batch, left } => {
-                partition.working = false;
                 partition.on_left(left);
                 if let Some(batch) = batch {
                     partition.next_order += u64::from(batch.records);
@@ -440,11 +442,8 @@ impl Producer {
                     partition.insert(batch);
                 }
             }
-            Done::Expired { left } => {
-                partition.on_left(left);
-            }
+            Done::Expired { left } => partition.on_left(left),
             Done::Restamped { producer, batches } => {
-                partition.working = false;
                 partition.renumber = false;
                 partition.proven = false;
                 partition.identity = (producer.id, producer.epoch);
@@ -452,10 +451,7 @@ impl Producer {
                     batches.iter().fold(0, |sequence, batch| next_sequence(sequence, batch.records));
                 batches.into_iter().for_each(|batch| partition.insert(batch));
             }
-            Done::Split { batches } => {
-                partition.working = false;
-                batches.into_iter().for_each(|batch| partition.insert(batch));
-            }
+            Done::Split { batches } => batches.into_iter().for_each(|batch| partition.insert(batch)),
         }
         if let Some(node) = sealed_for.and_then(|leader| self.nodes.get_mut(&leader)) {
             node.sealing -= 1;
@@ -469,9 +465,11 @@ impl Producer {
 
     fn send(&mut self, ctx: &mut Ctx<'_>, cluster: &Cluster, leader: BrokerId, slots: Vec<usize>) {
         let mut topics: BTreeMap<Arc<str>, Vec<PartitionProduceData>> = BTreeMap::new();
-        for slot in &slots {
-            let partition = &mut self.partitions[*slot];
+        let mut batches = BTreeMap::new();
+        for slot in slots {
+            let partition = &mut self.partitions[slot];
             let Some(mut batch) = partition.sealed.pop_front() else { continue };
+            batches.insert(slot, batch.order);
             batch.sent = true;
             let data = PartitionProduceData {
                 index: partition.gather.partition,
@@ -495,7 +493,7 @@ impl Producer {
         };
         let id = self.next_request;
         self.next_request += 1;
-        self.sent.insert(id, Sent { node: leader, slots, topic_ids });
+        self.sent.insert(id, Sent { node: leader, batches, topic_ids });
         self.nodes.entry(leader).or_default().in_flight += 1;
         // Record batches of version 2 came with version 3, topic ids with 13.
         let versions = (3, if has_ids { i16::MAX } else { 12 });
@@ -511,15 +509,15 @@ impl Producer {
         request: u64,
         result: Result<Option<Answer>, Failure>,
     ) {
-        let Some(Sent { node, slots, topic_ids }) = self.sent.remove(&request) else { return };
+        let Some(Sent { node, batches, topic_ids }) = self.sent.remove(&request) else { return };
         if let Some(node) = self.nodes.get_mut(&node) {
             node.in_flight -= 1;
         }
-        let mut open: BTreeSet<usize> = slots.iter().copied().collect();
+        let mut open = batches.clone();
         match result {
             Ok(None) => {
-                for slot in open {
-                    self.on_done(slot, None, None);
+                for (slot, order) in open {
+                    self.on_done(slot, order, None, None);
                 }
             }
             Ok(Some(answer)) => {
@@ -536,7 +534,9 @@ impl Producer {
                         let index = usize::try_from(response.index).ok();
                         let slot = self.topics.get(name).and_then(|topic| topic.slots.get(index?));
                         // Partitions that were not asked for are dropped, and so is a second answer for one.
-                        let Some(slot) = slot.copied().filter(|slot| open.remove(slot)) else { continue };
+                        let Some((slot, order)) = slot.and_then(|slot| open.remove_entry(slot)) else {
+                            continue;
+                        };
                         let hint = &response.current_leader;
                         if hint.leader_id.0 >= 0 {
                             let endpoint = endpoints.get(&hint.leader_id);
@@ -551,7 +551,7 @@ impl Producer {
                                 address,
                             });
                         }
-                        self.on_answer(ctx, slot, response);
+                        self.on_answer(ctx, slot, order, response);
                     }
                 }
                 let silent = Error::Rejected {
@@ -559,30 +559,30 @@ impl Producer {
                     code: ErrorCode::UNKNOWN_SERVER_ERROR,
                     message: Some("the answer lacks the partition".to_owned()),
                 };
-                for slot in open {
-                    self.on_retriable(ctx, slot, Arc::new(silent.clone()), true);
+                for (slot, order) in open {
+                    self.on_retriable(ctx, slot, order, Arc::new(silent.clone()), true);
                 }
             }
             Err(Failure { error: error @ Error::Unsupported { .. }, .. }) => {
-                for slot in open {
-                    self.on_failed(slot, WriteError::not_written(error.clone()));
+                for (slot, order) in open {
+                    self.on_failed(slot, order, WriteError::not_written(error.clone()));
                 }
             }
             Err(Failure { sent, error }) => {
                 self.events.push(Event::Refresh);
                 let error = Arc::new(error);
-                for slot in open {
-                    self.on_retriable(ctx, slot, error.clone(), sent);
+                for (slot, order) in open {
+                    self.on_retriable(ctx, slot, order, error.clone(), sent);
                 }
             }
         }
-        for slot in slots {
+        for slot in batches.into_keys() {
             self.on_work(ctx, cluster, slot);
         }
         self.drain(ctx, cluster, node);
     }
 
-    fn on_answer(&mut self, ctx: &mut Ctx<'_>, slot: usize, response: PartitionProduceResponse) {
+    fn on_answer(&mut self, ctx: &mut Ctx<'_>, slot: usize, order: u64, response: PartitionProduceResponse) {
         let code = response.error_code;
         let error = Error::Rejected {
             api: ApiKey::PRODUCE,
@@ -590,67 +590,75 @@ impl Producer {
             message: response.error_message.as_ref().map(|message| message.to_string()),
         };
         let partition = &mut self.partitions[slot];
-        let Some(batch) = partition.in_flight.front() else { return };
-        let oldest = partition.sealed.front().is_none_or(|sealed| sealed.order > batch.order);
+        let Some(batch) = partition.in_flight.iter().find(|batch| batch.order == order) else { return };
+        // A batch that is being cut in two is neither here nor there.
+        let oldest = partition.working == 0
+            && partition.sealed.iter().chain(&partition.in_flight).all(|other| other.order >= order);
         let splittable = batch.records > 1 && !batch.abandoned;
         match Action::on(code) {
             Action::Done => {
                 let offset = Some(response.base_offset).filter(|offset| *offset >= 0);
                 let appended = Some(response.log_append_time_ms).filter(|time| *time >= 0);
-                self.on_done(slot, offset, appended);
+                self.on_done(slot, order, offset, appended);
             }
             Action::OutOfOrder | Action::Renumber if partition.identity == NO_IDENTITY => {
-                self.on_failed(slot, WriteError { fate: Fate::Rejected, cause: error });
+                self.on_failed(slot, order, WriteError { fate: Fate::Rejected, cause: error });
             }
-            Action::OutOfOrder if !oldest => self.on_retriable(ctx, slot, Arc::new(error), false),
+            Action::OutOfOrder if !oldest => self.on_retriable(ctx, slot, order, Arc::new(error), false),
             Action::OutOfOrder | Action::Renumber => {
                 partition.renumber = true;
-                self.on_retriable(ctx, slot, Arc::new(error), false);
+                self.on_retriable(ctx, slot, order, Arc::new(error), false);
             }
             Action::Split if splittable => {
-                if let Some(batch) = partition.in_flight.pop_front() {
-                    partition.working = true;
+                if let Some(batch) = partition.take_in_flight(order) {
                     let producer = partition.producer();
                     self.work(slot, Work::Split { producer, compression: self.config.compression, batch });
                 }
             }
             Action::Split | Action::Fail => {
-                self.on_failed(slot, WriteError { fate: Fate::Rejected, cause: error })
+                self.on_failed(slot, order, WriteError { fate: Fate::Rejected, cause: error })
             }
             Action::FindLeader => {
                 self.events.push(Event::Refresh);
-                self.on_retriable(ctx, slot, Arc::new(error), false);
+                self.on_retriable(ctx, slot, order, Arc::new(error), false);
             }
-            Action::Retry => self.on_retriable(ctx, slot, Arc::new(error), may_be_written(code)),
+            Action::Retry => self.on_retriable(ctx, slot, order, Arc::new(error), may_be_written(code)),
         }
     }
 
-    /// The oldest batch in flight is in the log.
-    fn on_done(&mut self, slot: usize, offset: Option<i64>, appended: Option<i64>) {
+    /// A batch in flight is in the log.
+    fn on_done(&mut self, slot: usize, order: u64, offset: Option<i64>, appended: Option<i64>) {
         let partition = &mut self.partitions[slot];
         partition.proven = true;
         partition.failures = 0;
         partition.last_error = None;
-        if let Some(batch) = partition.in_flight.pop_front() {
+        if let Some(batch) = partition.take_in_flight(order) {
             // A later part of a split batch starts its own offsets.
             self.finish(batch, Ok((offset, appended)));
         }
     }
 
-    /// The oldest batch in flight will never be in the log.
-    fn on_failed(&mut self, slot: usize, error: WriteError) {
+    /// A batch in flight will never be in the log.
+    fn on_failed(&mut self, slot: usize, order: u64, error: WriteError) {
         let partition = &mut self.partitions[slot];
-        let Some(batch) = partition.in_flight.pop_front() else { return };
+        let Some(batch) = partition.take_in_flight(order) else { return };
         let unknown = batch.maybe_written;
         partition.roll_back(&batch);
         let fate = if unknown { Fate::Unknown } else { error.fate };
         self.finish(batch, Err(WriteError { fate, ..error }));
     }
 
-    /// The oldest batch in flight is to be sent again.
-    fn on_retriable(&mut self, ctx: &mut Ctx<'_>, slot: usize, error: Arc<Error>, maybe_written: bool) {
+    /// A batch in flight is to be sent again.
+    fn on_retriable(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        slot: usize,
+        order: u64,
+        error: Arc<Error>,
+        maybe_written: bool,
+    ) {
         let partition = &mut self.partitions[slot];
-        let Some(mut batch) = partition.in_flight.pop_front() else { return };
+        let Some(mut batch) = partition.take_in_flight(order) else { return };
         partition.failures += 1;
         partition.not_before = ctx.now.mono + self.backoff.after(partition.failures, ctx.rng);
         partition.last_error = Some(error);
@@ -742,12 +750,11 @@ impl Producer {
     /// Numbers what a partition holds anew, when nothing of it is in flight and a new identity is there.
     fn renumber(&mut self, ctx: &mut Ctx<'_>, slot: usize) {
         let partition = &mut self.partitions[slot];
-        if partition.working || !partition.in_flight.is_empty() {
+        if partition.working > 0 || !partition.in_flight.is_empty() {
             return;
         }
         match self.identity {
             Identity::Ready(id, epoch) if (id, epoch) != partition.identity => {
-                partition.working = true;
                 let batches = partition.sealed.drain(..).collect();
                 let producer = record::Producer { id, epoch, base_sequence: 0, transactional: false };
                 self.work(slot, Work::Restamp { producer, batches });
@@ -844,13 +851,17 @@ impl Partition {
     /// between, from records appended behind the job, so they are kept.
     fn forget_gathered(&mut self) {
         self.full = false;
-        self.rush = false;
         self.oldest = None;
     }
 
     fn on_left(&mut self, left: Left) {
         self.full |= left.full;
         self.oldest = [self.oldest, left.oldest].into_iter().flatten().min();
+    }
+
+    fn take_in_flight(&mut self, order: u64) -> Option<Batch> {
+        let index = self.in_flight.iter().position(|batch| batch.order == order)?;
+        self.in_flight.remove(index)
     }
 
     /// Puts a batch where its number belongs.
@@ -861,7 +872,7 @@ impl Partition {
 
     /// A batch will not be written, and nothing came after it: its numbers are free again.
     fn roll_back(&mut self, batch: &Batch) {
-        let last = self.in_flight.is_empty() && self.sealed.is_empty() && !self.working;
+        let last = self.in_flight.is_empty() && self.sealed.is_empty() && self.working == 0;
         if last && !batch.maybe_written && self.identity != NO_IDENTITY {
             self.next_sequence = batch.sequence;
         }

@@ -119,8 +119,42 @@ impl BatchBuilder {
         value: Option<&[u8]>,
         headers: &[Header<'_>],
     ) -> u32 {
-        let index = self.count;
         let body = self.body_size(timestamp, key, value, headers);
+        self.append_sized(body, timestamp, key, value, headers)
+    }
+
+    /// [`append`](Self::append), unless that would make the batch longer than `limit` bytes.
+    ///
+    /// # Errors
+    ///
+    /// How long the batch would become; the record is not appended.
+    #[inline]
+    pub fn append_within(
+        &mut self,
+        limit: usize,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[Header<'_>],
+    ) -> Result<u32, usize> {
+        let body = self.body_size(timestamp, key, value, headers);
+        let len = self.buffer.len() + varlong_len(body as i64) + body;
+        if len > limit {
+            return Err(len);
+        }
+        Ok(self.append_sized(body, timestamp, key, value, headers))
+    }
+
+    #[inline]
+    fn append_sized(
+        &mut self,
+        body: usize,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[Header<'_>],
+    ) -> u32 {
+        let index = self.count;
         self.buffer.reserve(varlong_len(body as i64) + body);
 
         let mut head = Scratch::new();

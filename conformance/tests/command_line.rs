@@ -1,0 +1,101 @@
+//! The binary's exit codes, and its benches against a simulated cluster.
+
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use milena_conformance::cluster::Cluster;
+
+fn run(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_milena-conformance"));
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    // What these commands print fits into a pipe.
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("{args:?} did not end");
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_code_2() {
+    for (args, named) in [
+        (&[][..], "no command"),
+        (&["brokr"], "brokr"),
+        (&["--colour"], "--colour"),
+        (&["broker", "--colour"], "--colour"),
+        (&["kafka", "--colour"], "--colour"),
+        (&["bench", "produce"], "--bootstrap-server"),
+    ] {
+        let output = run(args);
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {error}");
+        assert!(error.contains(named) && error.contains("--help"), "{args:?}: {error}");
+        assert_eq!(output.stdout, b"");
+    }
+}
+
+#[test]
+fn help_is_no_failure() {
+    for args in [&["--help"][..], &["broker", "--help"], &["kafka", "--help"], &["bench", "--help"]] {
+        let output = run(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(output.stdout.len() > 100, "{args:?}");
+    }
+}
+
+/// The value of a key in a bench's line.
+fn number(line: &str, key: &str) -> f64 {
+    let pair = line.split_whitespace().find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='));
+    pair.unwrap_or_else(|| panic!("no {key} in {line:?}")).parse().unwrap()
+}
+
+#[test]
+fn benches_measure_what_they_say() {
+    let cluster = Cluster::builder().nodes(3).start().unwrap();
+    for (runtime, codec) in [("tokio", "none"), ("blocking", "zstd")] {
+        let bench = |kind: &[&str], records: &str| {
+            let bootstrap = cluster.bootstrap();
+            let common = ["--bootstrap-server", &bootstrap, "--topic", runtime, "--runtime", runtime];
+            let more = ["--records", records, "--codec", codec, "--partitions", "3"];
+            let output = run(&[&["bench"], kind, &common, &more].concat());
+            let error = String::from_utf8(output.stderr).unwrap();
+            let line = String::from_utf8(output.stdout).unwrap();
+            (output.status.code(), line, error)
+        };
+        let (code, line, error) = bench(&["produce"], "20000");
+        assert_eq!(code, Some(0), "{error}");
+        let asked = format!(
+            "bench=produce runtime={runtime} records=20000 size=100 codec={codec} partitions=3 acks=all "
+        );
+        assert!(line.starts_with(&asked) && line.ends_with('\n') && line.lines().count() == 1, "{line}");
+        assert!(number(&line, "records_per_s") > 0.0 && number(&line, "cpu_s_per_m") > 0.0, "{line}");
+        assert!(number(&line, "mb_per_s") / number(&line, "records_per_s") < 1.1e-4, "{line}");
+        // A batch costs some allocations, a record none.
+        let allocations = number(&line, "allocs_per_record");
+        assert!(allocations > 0.0 && allocations < 0.5, "{line}");
+        let written: i64 = (0..3).map(|partition| cluster.offsets(runtime, partition).unwrap().1).sum();
+        assert_eq!(written, 20_001, "one more to warm up");
+
+        for kind in [&["consume"][..], &["consume", "--messages"]] {
+            let (code, line, error) = bench(kind, "20000");
+            assert_eq!(code, Some(0), "{error}");
+            assert!(number(&line, "records") >= 20_000.0 && number(&line, "records") <= 20_001.0, "{line}");
+            assert!(number(&line, "allocs_per_record") < 0.5, "{line}");
+        }
+        let (code, line, error) = bench(&["consume"], "20002");
+        assert_eq!((code, line.as_str()), (Some(1), ""));
+        assert!(error.contains("only 20001 records"), "{error}");
+
+        let (code, line, error) = bench(&["latency"], "50");
+        assert_eq!(code, Some(0), "{error}");
+        assert!(number(&line, "p50_us") > 0.0, "{line}");
+        assert!(number(&line, "p50_us") <= number(&line, "p99_us"), "{line}");
+        assert!(number(&line, "p99_us") <= number(&line, "max_us"), "{line}");
+    }
+}

@@ -1,0 +1,474 @@
+//! A scripted world for the machine on virtual time: brokers are a queue of requests that the test answers.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::client::{Client, Command, Input, Output};
+use crate::config::{Config, ReaderConfig, WriterConfig};
+use crate::connection::{Answer, ConnId};
+use crate::consumer::Chunk;
+use crate::context::{OpId, ReaderId, WriterId};
+use crate::error::{CloseReason, Error};
+use crate::producer::{Budget, Delivery, Job, Record, View};
+use crate::protocol::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
+use crate::protocol::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use crate::protocol::metadata::*;
+use crate::protocol::produce::{
+    PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
+};
+use crate::protocol::{self, ApiKey, BrokerId, ErrorCode, ProducerId, Request};
+use crate::time::{Instant, Now};
+use crate::wire::{Str, Uuid};
+
+pub(crate) const WRITER: WriterId = WriterId(0);
+pub(crate) const READER: ReaderId = ReaderId(0);
+const SEED: u16 = 9000;
+
+/// A request that a broker has received.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Asked {
+    pub(crate) conn: ConnId,
+    pub(crate) port: u16,
+    pub(crate) key: ApiKey,
+    pub(crate) version: i16,
+    correlation: i32,
+    body: Bytes,
+}
+
+impl Asked {
+    pub(crate) fn request<R: Request>(&self) -> R {
+        assert_eq!(self.key, R::KEY);
+        R::decode(self.body.clone(), self.version).unwrap()
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) client: Client,
+    pub(crate) now: Now,
+    /// Connections made, and the ports they lead to.
+    pub(crate) open: BTreeMap<ConnId, u16>,
+    /// Ports where nobody listens.
+    pub(crate) refused: BTreeSet<u16>,
+    pub(crate) connects: Vec<u16>,
+    /// Not yet answered, oldest first.
+    pub(crate) asked: VecDeque<Asked>,
+    /// APIs that are not answered by themselves.
+    pub(crate) held: BTreeSet<ApiKey>,
+    pub(crate) hold_jobs: bool,
+    pub(crate) jobs: VecDeque<Job>,
+    /// Leader and epoch of each partition.
+    pub(crate) topics: BTreeMap<String, Vec<(i32, i32)>>,
+    pub(crate) topic_id: u8,
+    pub(crate) brokers: Vec<i32>,
+    /// Where brokers listen: the id is added to it.
+    pub(crate) base_port: i32,
+    pub(crate) next_producer: i64,
+    pub(crate) ranges: BTreeMap<ApiKey, (i16, i16)>,
+    pub(crate) metadata_asked: Vec<Instant>,
+    pub(crate) done: BTreeMap<OpId, Result<Option<Answer>, Error>>,
+    pub(crate) view: Option<Result<Arc<View>, Error>>,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) chunks: Vec<Chunk>,
+    pub(crate) ended: Option<Option<Error>>,
+}
+
+impl World {
+    /// Three brokers at 9001 to 9003, and topic `t` with one partition on the first.
+    pub(crate) fn new(change: impl FnOnce(&mut Config)) -> World {
+        let mut config = Config::new(&format!("seed:{SEED}")).unwrap();
+        change(&mut config);
+        let ranges = protocol::APIS.iter().map(|api| (api.key, (*api.versions.start(), api.stable)));
+        World {
+            client: Client::new(Arc::new(config), [1; 32]),
+            now: Now { mono: Instant::from_micros(1_000_000), wall: 1_700_000_000_000 },
+            open: BTreeMap::new(),
+            refused: BTreeSet::new(),
+            connects: Vec::new(),
+            asked: VecDeque::new(),
+            held: BTreeSet::from([ApiKey::PRODUCE, ApiKey::FETCH, ApiKey::LIST_OFFSETS]),
+            hold_jobs: false,
+            jobs: VecDeque::new(),
+            topics: BTreeMap::from([("t".to_owned(), vec![(1, 0)])]),
+            topic_id: 1,
+            brokers: vec![1, 2, 3],
+            base_port: i32::from(SEED),
+            next_producer: 1000,
+            ranges: ranges.collect(),
+            metadata_asked: Vec::new(),
+            done: BTreeMap::new(),
+            view: None,
+            budget: Arc::new(Budget::new(64 << 20)),
+            chunks: Vec::new(),
+            ended: None,
+        }
+    }
+
+    /// A world in which a writer knows topic `t`.
+    pub(crate) fn writing(
+        partitions: &[(i32, i32)],
+        change: impl FnOnce(&mut Config, &mut WriterConfig),
+    ) -> World {
+        let mut writer = WriterConfig::new("t");
+        let mut world = World::new(|config| change(config, &mut writer));
+        world.topics.insert("t".to_owned(), partitions.to_vec());
+        let (config, budget) = (Arc::new(writer), world.budget.clone());
+        world.start(Command::OpenWriter { writer: WRITER, config, budget });
+        world.start(Command::Topic { writer: WRITER, topic: "t".into() });
+        assert_eq!(world.view.as_ref().unwrap().as_ref().unwrap().partitions.len(), partitions.len());
+        world
+    }
+
+    /// A world in which a reader was opened.
+    pub(crate) fn reading(
+        partitions: &[(i32, i32)],
+        change: impl FnOnce(&mut Config, &mut ReaderConfig),
+    ) -> World {
+        let mut reader = ReaderConfig::new("t");
+        let mut world = World::new(|config| change(config, &mut reader));
+        world.topics.insert("t".to_owned(), partitions.to_vec());
+        world.start(Command::OpenReader { reader: READER, config: Arc::new(reader) });
+        world
+    }
+
+    pub(crate) fn start(&mut self, command: Command) -> OpId {
+        let op = self.client.start(self.now, command);
+        self.run();
+        op
+    }
+
+    pub(crate) fn handle(&mut self, input: Input) {
+        self.client.handle(self.now, input);
+        self.run();
+    }
+
+    /// Does what is wanted until nothing is.
+    pub(crate) fn run(&mut self) {
+        loop {
+            while let Some(output) = self.client.poll_output() {
+                self.output(output);
+            }
+            if self.hold_jobs || !self.run_job() {
+                return;
+            }
+        }
+    }
+
+    /// Runs the oldest job.
+    pub(crate) fn run_job(&mut self) -> bool {
+        let Some(job) = self.jobs.pop_front() else { return false };
+        let worked = job.run(&mut Vec::new());
+        self.client.handle(self.now, Input::Worked(worked));
+        true
+    }
+
+    fn output(&mut self, output: Output) {
+        match output {
+            Output::Connect { conn, address } => {
+                self.connects.push(address.port);
+                let input = match self.refused.contains(&address.port) {
+                    false => {
+                        self.open.insert(conn, address.port);
+                        Input::Connected { conn }
+                    }
+                    true => {
+                        let reason =
+                            CloseReason::Connect(std::io::ErrorKind::ConnectionRefused, "refused".to_owned());
+                        Input::Closed { conn, reason }
+                    }
+                };
+                self.client.handle(self.now, input);
+            }
+            Output::Close { conn } => {
+                self.open.remove(&conn);
+                self.asked.retain(|asked| asked.conn != conn);
+            }
+            Output::Ready { conn } => {
+                while let Some(frame) = self.client.poll_transmit(self.now, conn) {
+                    self.receive(conn, frame.to_bytes().slice(4..));
+                }
+            }
+            Output::Work(job) => self.jobs.push_back(job),
+            Output::Done { op, result } => assert!(self.done.insert(op, result).is_none(), "done twice"),
+            Output::Topic { view, .. } => self.view = Some(view),
+            Output::Complete { completion, first, records, outcome } => {
+                completion.complete(first, records, outcome);
+            }
+            Output::Release { budget, bytes } => drop(budget.release(bytes)),
+            Output::Fetched { chunk, .. } => self.chunks.push(chunk),
+            Output::Ended { error, .. } => assert!(self.ended.replace(error).is_none(), "ended twice"),
+        }
+    }
+
+    fn receive(&mut self, conn: ConnId, frame: Bytes) {
+        let (header, body) = protocol::decode_request_header(frame).unwrap();
+        let asked = Asked {
+            conn,
+            port: self.open[&conn],
+            key: header.request_api_key,
+            version: header.request_api_version,
+            correlation: header.correlation_id,
+            body,
+        };
+        if asked.key == ApiKey::METADATA {
+            self.metadata_asked.push(self.now.mono);
+        }
+        self.asked.push_back(asked);
+        self.answer_by_itself(conn);
+    }
+
+    /// Answers the oldest request of a connection unless that is left to the test: brokers answer in order.
+    fn answer_by_itself(&mut self, conn: ConnId) {
+        let oldest = self.asked.iter().find(|asked| asked.conn == conn);
+        let Some(asked) = oldest.filter(|asked| !self.held.contains(&asked.key)).cloned() else { return };
+        match asked.key {
+            ApiKey::API_VERSIONS => {
+                let response = self.versions();
+                self.answer::<ApiVersionsRequest>(&asked, response);
+            }
+            ApiKey::METADATA => {
+                let response = self.metadata(&asked);
+                self.answer::<MetadataRequest>(&asked, response);
+            }
+            ApiKey::INIT_PRODUCER_ID => {
+                self.next_producer += 1;
+                let response = InitProducerIdResponse {
+                    producer_id: ProducerId(self.next_producer),
+                    ..Default::default()
+                };
+                self.answer::<InitProducerIdRequest>(&asked, response);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn versions(&self) -> ApiVersionsResponse {
+        let apis = self.ranges.iter().map(|(key, (min, max))| ApiVersion {
+            api_key: *key,
+            min_version: *min,
+            max_version: *max,
+            ..Default::default()
+        });
+        ApiVersionsResponse { api_keys: apis.collect(), ..Default::default() }
+    }
+
+    pub(crate) fn metadata(&self, asked: &Asked) -> MetadataResponse {
+        let brokers = self.brokers.iter().map(|id| MetadataResponseBroker {
+            node_id: BrokerId(*id),
+            host: Str::from("broker"),
+            port: self.base_port + id,
+            ..Default::default()
+        });
+        let topics = asked.request::<MetadataRequest>().topics.unwrap().into_iter().map(|topic| {
+            let partitions = topic.name.as_deref().and_then(|name| self.topics.get(name));
+            let of = |(index, (leader, epoch)): (usize, &(i32, i32))| MetadataResponsePartition {
+                partition_index: index as i32,
+                leader_id: BrokerId(*leader),
+                leader_epoch: *epoch,
+                ..Default::default()
+            };
+            MetadataResponseTopic {
+                error_code: partitions.map_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, |_| ErrorCode::NONE),
+                topic_id: if partitions.is_some() { Uuid([self.topic_id; 16]) } else { Uuid::ZERO },
+                name: topic.name,
+                partitions: partitions.into_iter().flatten().enumerate().map(of).collect(),
+                ..Default::default()
+            }
+        });
+        MetadataResponse {
+            brokers: brokers.collect(),
+            controller_id: BrokerId(self.brokers[0]),
+            topics: topics.collect(),
+            ..Default::default()
+        }
+    }
+
+    /// Gives an answer to a request; it leaves the queue.
+    pub(crate) fn answer<R: Request>(&mut self, asked: &Asked, mut response: R::Response) {
+        self.asked.retain(|other| (other.conn, other.correlation) != (asked.conn, asked.correlation));
+        let frame = protocol::encode_response::<R>(&mut response, asked.version, asked.correlation).unwrap();
+        self.client.handle(self.now, Input::Frame { conn: asked.conn, frame: frame.to_bytes().slice(4..) });
+        self.run();
+        self.answer_by_itself(asked.conn);
+    }
+
+    /// The requests of this kind that wait for an answer.
+    pub(crate) fn take(&mut self, key: ApiKey) -> Vec<Asked> {
+        self.asked.iter().filter(|asked| asked.key == key).cloned().collect()
+    }
+
+    /// Answers all partitions of a produce request alike.
+    pub(crate) fn produced(&mut self, asked: &Asked, code: ErrorCode, offset: i64) {
+        let request: ProduceRequest = asked.request();
+        let responses = request.topic_data.into_iter().map(|topic| TopicProduceResponse {
+            partition_responses: (topic.partition_data.iter())
+                .map(|partition| PartitionProduceResponse {
+                    index: partition.index,
+                    error_code: code,
+                    base_offset: offset,
+                    ..Default::default()
+                })
+                .collect(),
+            name: topic.name,
+            topic_id: topic.topic_id,
+            ..Default::default()
+        });
+        let response = ProduceResponse { responses: responses.collect(), ..Default::default() };
+        self.answer::<ProduceRequest>(asked, response);
+    }
+
+    pub(crate) fn accept(&mut self, asked: &Asked, offset: i64) {
+        self.produced(asked, ErrorCode::NONE, offset);
+    }
+
+    pub(crate) fn refuse(&mut self, asked: &Asked, code: ErrorCode) {
+        self.produced(asked, code, -1);
+    }
+
+    pub(crate) fn hang_up(&mut self, conn: ConnId) {
+        self.asked.retain(|asked| asked.conn != conn);
+        self.open.remove(&conn);
+        let reason = CloseReason::Eof { mid_frame: false, before_first_answer: false };
+        self.handle(Input::Closed { conn, reason });
+    }
+
+    /// Lets time pass, timer by timer.
+    pub(crate) fn pass(&mut self, duration: Duration) {
+        let end = self.now.mono + duration;
+        while let Some(at) = self.client.poll_timeout().filter(|at| *at <= end) {
+            self.now.mono = self.now.mono.max(at);
+            self.client.handle_timeout(self.now);
+            self.run();
+            let next = self.client.poll_timeout();
+            assert!(next.is_none_or(|next| next > self.now.mono), "what was due at {at:?} still is");
+        }
+        self.now.mono = end;
+    }
+
+    pub(crate) fn pass_ms(&mut self, ms: u64) {
+        self.pass(Duration::from_millis(ms));
+    }
+
+    pub(crate) fn write(&mut self, partition: usize, value: &[u8]) -> Delivery {
+        let view = self.view.clone().unwrap().unwrap();
+        let gather = &view.partitions[partition];
+        let (delivery, news) = gather.append(self.now, &Record::new(value), true).unwrap();
+        if let Some(news) = news {
+            self.start(Command::News { writer: WRITER, slot: gather.slot, news });
+        }
+        delivery
+    }
+}
+
+/// One is answered at a time: what is left over at the end is nothing.
+fn assert_still(world: &World) {
+    assert!(world.open.is_empty() && world.jobs.is_empty(), "{:?}", world.open);
+    assert_eq!(world.client.poll_timeout(), None);
+}
+
+#[test]
+fn a_connect_is_done_with_the_first_answer_and_its_connection_to_the_seed_ends() {
+    let mut world = World::new(|_| {});
+    let op = world.start(Command::Connect);
+    assert!(matches!(world.done[&op], Ok(None)));
+    assert_eq!(world.connects, [SEED]);
+    assert!(world.open.is_empty());
+    let again = world.start(Command::Connect);
+    assert!(matches!(world.done[&again], Ok(None)));
+}
+
+#[test]
+fn a_connect_to_nobody_ends_with_the_reason_of_each_server() {
+    let mut world = World::new(|config| config.bootstrap_timeout = Duration::from_secs(5));
+    world.refused.insert(SEED);
+    let op = world.start(Command::Connect);
+    world.pass_ms(4_999);
+    assert!(world.done.is_empty());
+    world.pass_ms(1);
+    let Err(Error::Bootstrap { attempts }) = &world.done[&op] else { panic!("{:?}", world.done) };
+    assert_eq!((attempts.len(), attempts[0].0.as_str()), (1, "seed:9000"));
+    // Back-off: 0.1, 0.2, 0.4, 0.8, then each second, less or more a fifth.
+    assert!((7..=10).contains(&world.connects.len()), "{}", world.connects.len());
+}
+
+#[test]
+fn a_peer_that_is_no_kafka_ends_the_connect_at_once() {
+    let mut world = World::new(|_| {});
+    world.held.insert(ApiKey::API_VERSIONS);
+    let op = world.start(Command::Connect);
+    let conn = world.take(ApiKey::API_VERSIONS)[0].conn;
+    world.handle(Input::Frame { conn, frame: Bytes::from_static(&[0, 0, 0, 7, 0, 0]) });
+    let Err(Error::Bootstrap { attempts }) = &world.done[&op] else { panic!("{:?}", world.done) };
+    assert_eq!(attempts[0].1, CloseReason::Correlation { expected: -1, got: 7 });
+}
+
+#[test]
+fn a_shutdown_ends_everything_and_what_comes_later_ends_at_once() {
+    let mut world = World::writing(&[(1, 0)], |_, _| {});
+    let delivery = world.write(0, b"a");
+    let sleep = world.start(Command::Sleep { until: Instant::MAX });
+    let config = Arc::new(ReaderConfig::new("t"));
+    world.start(Command::OpenReader { reader: READER, config });
+    world.start(Command::Shutdown);
+    assert!(matches!(world.done[&sleep], Err(Error::Closed)));
+    assert_eq!(world.ended, Some(Some(Error::Closed)));
+    assert_eq!(delivery.outcome().unwrap().unwrap_err().fate, crate::Fate::Unknown);
+    assert_still(&world);
+    let connect = world.start(Command::Connect);
+    assert!(matches!(world.done[&connect], Err(Error::Closed)));
+}
+
+/// The job runs outside of the lock: the writer may be gone when it comes back.
+#[test]
+fn a_batch_that_was_being_sealed_at_the_shutdown_fails() {
+    let mut world = World::writing(&[(1, 0)], |_, _| {});
+    world.hold_jobs = true;
+    let delivery = world.write(0, b"a");
+    assert_eq!(world.jobs.len(), 1);
+    world.start(Command::Shutdown);
+    while world.run_job() {}
+    world.run();
+    let error = delivery.outcome().expect("it waits for ever").unwrap_err();
+    assert_eq!((error.fate, error.cause), (crate::Fate::NotWritten, Error::Closed));
+    assert_eq!(world.budget.used(), 0);
+}
+
+#[test]
+fn a_closed_writer_delivers_what_it_has_and_refuses_the_rest() {
+    let mut world = World::writing(&[(1, 0)], |_, writer| writer.linger = Duration::from_secs(60));
+    let delivery = world.write(0, b"a");
+    let view = world.view.clone().unwrap().unwrap();
+    world.start(Command::CloseWriter { writer: WRITER });
+    let asked = world.take(ApiKey::PRODUCE).remove(0);
+    world.accept(&asked, 7);
+    assert_eq!(delivery.outcome().unwrap().unwrap().offset, Some(7));
+    assert!(view.partitions[0].append(world.now, &Record::new("late"), true).is_err());
+    assert_eq!(world.budget.used(), 0);
+}
+
+#[test]
+fn a_closed_reader_closes_its_own_connections_only() {
+    let mut world = World::reading(&[(1, 0), (2, 0)], |_, reader| reader.start = crate::Start::Offset(0));
+    assert_eq!(world.take(ApiKey::FETCH).len(), 2);
+    let own: Vec<ConnId> = world.take(ApiKey::FETCH).iter().map(|asked| asked.conn).collect();
+    world.start(Command::CloseReader { reader: READER });
+    assert!(own.iter().all(|conn| !world.open.contains_key(conn)));
+    world.pass(Duration::from_secs(1000));
+    assert!(world.take(ApiKey::FETCH).is_empty());
+}
+
+#[test]
+fn the_same_inputs_give_the_same_outputs() {
+    let script = || {
+        let mut world = World::writing(&[(1, 0), (2, 0), (3, 0)], |_, _| {});
+        world.refused.insert(9002);
+        for partition in [0, 1, 2, 1] {
+            drop(world.write(partition, b"a"));
+        }
+        world.pass(Duration::from_secs(5));
+        (world.connects.clone(), world.metadata_asked.clone(), world.asked.len())
+    };
+    assert_eq!(script(), script());
+}

@@ -78,7 +78,7 @@ impl Operation {
         if ctx.now.mono >= self.deadline {
             let after = self.deadline.since(self.started);
             return Progress::Done(Err(Error::Timeout {
-                operation: "the request",
+                operation: self.ask.call.key().name(),
                 after,
                 last: self.last.clone(),
             }));

@@ -35,8 +35,9 @@ pub(crate) enum Command {
     Connect,
     /// Done with the answer.
     Ask(Ask),
-    /// Done at this time.
+    /// Done at this time: with what stood in the way of the one who waits for something of a writer, if that is known.
     Sleep {
+        writer: WriterId,
         until: Instant,
     },
     OpenWriter {
@@ -149,10 +150,10 @@ pub(crate) struct Client {
     /// Writers that are gone when they are idle.
     closing: BTreeSet<WriterId>,
     readers: BTreeMap<ReaderId, Consumer>,
-    /// Who waits for a first broker, since when.
-    connecting: BTreeMap<OpId, Instant>,
+    /// Who waits for a first broker: the operation itself, or a reader.
+    connecting: BTreeMap<OpId, Option<ReaderId>>,
     operations: BTreeMap<OpId, Operation>,
-    sleeping: BTreeSet<OpId>,
+    sleeping: BTreeMap<OpId, WriterId>,
     next_op: u64,
     closed: bool,
 }
@@ -177,7 +178,7 @@ impl Client {
             readers: BTreeMap::new(),
             connecting: BTreeMap::new(),
             operations: BTreeMap::new(),
-            sleeping: BTreeSet::new(),
+            sleeping: BTreeMap::new(),
             next_op: 0,
             closed: false,
         }
@@ -205,13 +206,11 @@ impl Client {
                 if self.cluster.is_known() {
                     self.outputs.push_back(Output::Done { op, result: Ok(None) });
                 } else {
-                    self.connecting.insert(op, now.mono);
-                    self.timers.set(Timer::Op(op), Some(now.mono + self.config.bootstrap_timeout));
-                    self.cluster.want_refresh();
+                    self.await_broker(now, op, None);
                 }
             }
-            Command::Sleep { until } => {
-                self.sleeping.insert(op);
+            Command::Sleep { writer, until } => {
+                self.sleeping.insert(op, writer);
                 self.timers.set(Timer::Op(op), Some(until));
             }
             Command::Ask(ask) => {
@@ -246,6 +245,9 @@ impl Client {
             Command::OpenReader { reader, config } => {
                 self.cluster.want(&config.topic);
                 self.readers.insert(reader, Consumer::new(reader, config, self.config.clone()));
+                if !self.cluster.is_known() {
+                    self.await_broker(now, op, Some(reader));
+                }
                 self.with_reader(now, reader, |consumer, ctx, cluster| consumer.on_metadata(ctx, cluster));
             }
             Command::Consumed { reader, bytes } => {
@@ -289,7 +291,8 @@ impl Client {
                 let was_ready = connection.is_ready();
                 match connection.on_frame(now.mono, frame, &mut self.replies) {
                     Ok(()) => {
-                        if !was_ready && connection.is_ready() {
+                        // Before the first broker is known, one that can do no more than negotiate counts as failed.
+                        if !was_ready && connection.is_ready() && self.cluster.is_known() {
                             let node = connection.node;
                             self.cluster.on_node_ready(node);
                         }
@@ -349,12 +352,13 @@ impl Client {
                     self.with_reader(now, reader, |consumer, ctx, cluster| consumer.on_timer(ctx, cluster));
                 }
                 Timer::Op(op) => {
-                    if self.connecting.remove(&op).is_some() {
-                        let error = self.bootstrap_error();
-                        self.outputs.push_back(Output::Done { op, result: Err(error) });
+                    if let Some(reader) = self.connecting.remove(&op) {
+                        self.fail_bootstrap(now, op, reader);
                     }
-                    if self.sleeping.remove(&op) {
-                        self.outputs.push_back(Output::Done { op, result: Ok(None) });
+                    if let Some(writer) = self.sleeping.remove(&op) {
+                        let trouble = || self.writers.get(&writer).and_then(Producer::trouble);
+                        let result = self.trouble(now).or_else(trouble).map_or(Ok(None), Err);
+                        self.outputs.push_back(Output::Done { op, result });
                     }
                     self.with_operation(now, op, |operation, ctx| operation.on_timer(ctx));
                 }
@@ -439,11 +443,12 @@ impl Client {
             Some(node) => self.send(now, node, lane, outgoing),
             None => {
                 self.cluster.want_refresh();
-                let error = Error::Rejected {
+                let unknown = || Error::Rejected {
                     api: outgoing.call.key(),
                     code: ErrorCode::BROKER_NOT_AVAILABLE,
                     message: Some("the metadata name no such broker".to_owned()),
                 };
+                let error = self.trouble(now).unwrap_or_else(unknown);
                 let result = Err(Failure { sent: false, error });
                 self.replies.push(Reply { tag: outgoing.tag, result });
             }
@@ -504,7 +509,8 @@ impl Client {
         if hung_up && connection.hung_up_on_negotiation() {
             self.negotiate_at_zero.insert(node);
         }
-        if !connection.has_answered() && reason != CloseReason::Shutdown {
+        let failed = !connection.has_answered() || !self.cluster.is_known();
+        if failed && reason != CloseReason::Shutdown {
             self.cluster.on_node_failed(now.mono, &mut self.rng, node, reason.clone());
         }
         connection.on_close(&reason, &mut self.replies);
@@ -539,45 +545,75 @@ impl Client {
     }
 
     fn on_metadata(&mut self, now: Now, result: Result<Option<Answer>, Failure>) {
-        let answer = result.ok().flatten();
-        let version = answer.as_ref().map_or(0, |answer| answer.version);
-        match answer.and_then(|answer| answer.take::<MetadataRequest>()) {
-            Some(answer) => self.cluster.on_metadata(now.mono, &mut self.rng, answer, version),
-            None => self.cluster.on_failure(now.mono, &mut self.rng),
+        match result.map(|answer| answer.map(|answer| (answer.version, answer.take::<MetadataRequest>()))) {
+            Ok(Some((version, Some(answer)))) => {
+                self.cluster.on_metadata(now.mono, &mut self.rng, answer, version);
+            }
+            Ok(_) => self.cluster.on_failure(now.mono, &mut self.rng, Error::Closed),
+            Err(failure) => self.cluster.on_failure(now.mono, &mut self.rng, failure.error),
         }
         if self.cluster.is_known() {
-            for (op, _) in std::mem::take(&mut self.connecting) {
+            for (op, reader) in std::mem::take(&mut self.connecting) {
                 self.timers.set(Timer::Op(op), None);
-                self.outputs.push_back(Output::Done { op, result: Ok(None) });
+                if reader.is_none() {
+                    self.outputs.push_back(Output::Done { op, result: Ok(None) });
+                }
             }
             self.retire_connections(now);
-        } else if self.cluster.bootstrap_failures().1 {
-            for (op, _) in std::mem::take(&mut self.connecting) {
+        } else if self.cluster.is_hopeless() {
+            for (op, reader) in std::mem::take(&mut self.connecting) {
                 self.timers.set(Timer::Op(op), None);
-                let error = self.bootstrap_error();
-                self.outputs.push_back(Output::Done { op, result: Err(error) });
+                self.fail_bootstrap(now, op, reader);
             }
         }
         self.tell_leaders(now);
     }
 
-    fn bootstrap_error(&self) -> Error {
-        let (attempts, _) = self.cluster.bootstrap_failures();
-        match attempts.is_empty() {
-            true => {
-                Error::Timeout { operation: "bootstrap", after: self.config.bootstrap_timeout, last: None }
-            }
-            false => Error::Bootstrap { attempts },
+    fn await_broker(&mut self, now: Now, op: OpId, reader: Option<ReaderId>) {
+        self.connecting.insert(op, reader);
+        self.timers.set(Timer::Op(op), Some(now.mono + self.config.bootstrap_timeout));
+        self.cluster.want_refresh();
+    }
+
+    fn fail_bootstrap(&mut self, now: Now, op: OpId, reader: Option<ReaderId>) {
+        let error = match self.trouble(now) {
+            Some(error @ Error::Bootstrap { .. }) => error,
+            other => Error::Timeout {
+                operation: "finding a first broker",
+                after: self.config.bootstrap_timeout,
+                last: other.map(Arc::new),
+            },
+        };
+        match reader {
+            Some(reader) => self.with_reader(now, reader, |consumer, _, _| consumer.fail(error)),
+            None => self.outputs.push_back(Output::Done { op, result: Err(error) }),
         }
+    }
+
+    /// What keeps this client from knowing the cluster better, if anything does.
+    fn trouble(&self, now: Now) -> Option<Error> {
+        let trouble = self.cluster.trouble();
+        let answered = matches!(trouble, Some(Error::Rejected { .. } | Error::Unsupported { .. }));
+        if self.cluster.is_known() || answered {
+            return trouble.cloned();
+        }
+        // A server that has not failed yet is told by what it leaves waiting.
+        let attempts = self.cluster.seeds().filter_map(|(node, address, failure)| {
+            let waiting = || {
+                let connection = self.connections.get(self.lanes.get(&(node, Lane::General))?)?;
+                connection.waits_for(now.mono)
+            };
+            Some((address.to_string(), failure.cloned().or_else(waiting)?))
+        });
+        let attempts: Vec<_> = attempts.collect();
+        (!attempts.is_empty()).then_some(Error::Bootstrap { attempts })
     }
 
     /// Connections to bootstrap servers and to addresses that brokers have left take no new requests, and end when idle.
     fn retire_connections(&mut self, now: Now) {
         let stale = |connection: &Connection<Tag>| match connection.node {
             Node::Seed(_) => true,
-            Node::Broker(_) => {
-                self.cluster.address(connection.node).is_some_and(|known| *known != connection.address)
-            }
+            Node::Broker(_) => self.cluster.address(connection.node) != Some(&connection.address),
         };
         let stale: Vec<u64> = self.connections.iter().filter(|(_, c)| stale(c)).map(|(id, _)| *id).collect();
         for id in stale {
@@ -701,7 +737,7 @@ impl Client {
         self.closed = true;
         let connecting = std::mem::take(&mut self.connecting).into_keys();
         let operations = std::mem::take(&mut self.operations).into_keys();
-        for op in connecting.chain(operations).chain(std::mem::take(&mut self.sleeping)) {
+        for op in connecting.chain(operations).chain(std::mem::take(&mut self.sleeping).into_keys()) {
             self.outputs.push_back(Output::Done { op, result: Err(Error::Closed) });
         }
         for reader in std::mem::take(&mut self.readers).into_keys() {

@@ -408,7 +408,7 @@ fn a_peer_that_is_no_kafka_ends_the_connect_at_once() {
 fn a_shutdown_ends_everything_and_what_comes_later_ends_at_once() {
     let mut world = World::writing(&[(1, 0)], |_, _| {});
     let delivery = world.write(0, b"a");
-    let sleep = world.start(Command::Sleep { until: Instant::MAX });
+    let sleep = world.start(Command::Sleep { writer: WriterId(0), until: Instant::MAX });
     let config = Arc::new(ReaderConfig::new("t"));
     world.start(Command::OpenReader { reader: READER, config });
     world.start(Command::Shutdown);

@@ -66,13 +66,15 @@ pub struct Config {
     pub bootstrap: Vec<Address>,
     /// Name of this client in the brokers' logs and quotas. Default: `milena`.
     pub client_id: String,
-    /// How long [`connect`](crate::handle) tries to reach a first broker. Default: 10 s.
+    /// How long [`connect`](crate::Client::connect), and a reader opened before, may take to find a first broker.
+    /// Default: 10 s.
     pub bootstrap_timeout: Duration,
     /// How long one TCP connect (and TLS handshake) may take. Default: 10 s.
     pub connect_timeout: Duration,
     /// How long a broker may take to answer one request, its own waiting included. Default: 30 s (= Java).
     pub request_timeout: Duration,
-    /// How long one call that is neither a read nor a write may take with all its retries. Default: 60 s (= Java).
+    /// How long one call that is neither a read nor a write may take with all its retries; also how long a reader tries
+    /// to reach its topic's leaders for the first time. Default: 60 s (= Java).
     pub api_timeout: Duration,
     /// First and longest wait before something that failed is tried again; doubles in between, a fifth more or less
     /// by chance (KIP-580). Default: 100 ms and 1 s (= Java).
@@ -142,7 +144,8 @@ impl Config {
         rule(!self.connect_timeout.is_zero(), "connect_timeout", "must not be zero")?;
         rule(!self.request_timeout.is_zero(), "request_timeout", "must not be zero")?;
         rule(!self.api_timeout.is_zero(), "api_timeout", "must not be zero")?;
-        rule(!self.backoff.0.is_zero(), "backoff", "must not be zero: it would retry without a pause")?;
+        let paused = self.backoff.0 >= Duration::from_millis(1);
+        rule(paused, "backoff", "must be 1 ms or more: it would retry without a pause")?;
         rule(self.backoff.0 <= self.backoff.1, "backoff", "the first wait is longer than the longest")?;
         rule(!self.metadata_max_age.is_zero(), "metadata_max_age", "must not be zero")?;
         rule((1..=5).contains(&self.max_in_flight), "max_in_flight", "must be from 1 to 5")?;
@@ -184,6 +187,9 @@ impl FromStr for Acks {
         }
     }
 }
+
+/// Brokers take no longer names of topics; longer ones would keep a request from being encoded at all.
+pub(crate) const MAX_TOPIC_BYTES: usize = 249;
 
 /// Settings of a writer.
 #[derive(Clone)]
@@ -268,6 +274,8 @@ impl WriterConfig {
         };
         rule(!self.idempotence || self.acks == Acks::All, "idempotence", "needs acks = all")?;
         rule(self.topic.as_deref() != Some(""), "topic", "must not be empty")?;
+        let length = self.topic.as_ref().map_or(0, |topic| topic.len());
+        rule(length <= MAX_TOPIC_BYTES, "topic", "longer than 249 bytes")?;
         rule(self.batch_bytes >= 128, "batch_bytes", "must be 128 or more")?;
         rule(self.batch_bytes <= 1 << 30, "batch_bytes", "must be 1 GiB or less")?;
         rule(self.request_bytes >= self.batch_bytes, "request_bytes", "smaller than batch_bytes")?;
@@ -386,6 +394,7 @@ impl ReaderConfig {
             false => Err(Error::Config { setting, reason: reason.to_owned() }),
         };
         rule(!self.topic.is_empty(), "topic", "must not be empty")?;
+        rule(self.topic.len() <= MAX_TOPIC_BYTES, "topic", "longer than 249 bytes")?;
         rule(self.partitions.as_ref().is_none_or(|p| !p.is_empty()), "partitions", "none chosen")?;
         rule(self.min_bytes >= 0, "min_bytes", "must not be negative")?;
         rule(
@@ -396,6 +405,11 @@ impl ReaderConfig {
         rule(self.partition_bytes > 0, "partition_bytes", "must be above 0")?;
         rule(self.buffer_bytes >= 1 << 16, "buffer_bytes", "must be 64 KiB or more")?;
         rule(!matches!(self.start, Start::Offset(o) if o < 0), "start", "an offset must not be negative")?;
+        rule(
+            self.max_wait >= Duration::from_millis(1),
+            "max_wait",
+            "must be 1 ms or more: brokers would be asked without a pause",
+        )?;
         rule(self.max_wait <= Duration::from_secs(600), "max_wait", "must be 10 minutes or less")
     }
 }

@@ -173,7 +173,8 @@ impl fmt::Display for Error {
             Error::InvalidRecord { reason } => write!(f, "invalid record: {reason}"),
             Error::UnknownTopic { topic } => write!(f, "topic {topic:?} does not exist"),
             Error::UnknownPartition { topic, partition, partitions } => {
-                write!(f, "topic {topic:?} has no partition {partition}, it has {partitions}")
+                let last = partitions - 1;
+                write!(f, "topic {topic:?} has no partition {partition}, only partitions 0 to {last}")
             }
             Error::Rejected { api, code, message } => {
                 write!(f, "{api} was refused: {code}")?;

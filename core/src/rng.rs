@@ -44,7 +44,8 @@ impl Rng {
 
     /// `duration` less or more up to a fifth of it, so that many clients don't come back at one moment.
     pub(crate) fn jittered(&mut self, duration: Duration) -> Duration {
-        let micros = duration.as_micros() as u64;
+        // Half of what fits: an endless wait needs no jitter, but must not wrap to a short one.
+        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).min(u64::MAX / 2);
         let spread = micros / 5;
         Duration::from_micros(micros - spread + self.next() % (2 * spread + 1))
     }

@@ -75,6 +75,8 @@ struct Refresh {
     unsettled: u32,
     /// Not before.
     not_before: Instant,
+    /// Why the last one did not bring what was wanted.
+    trouble: Option<Error>,
 }
 
 pub(crate) struct Cluster {
@@ -235,7 +237,8 @@ impl Cluster {
     }
 
     /// No answer came: another node is asked at once, until all were asked; then after a pause.
-    pub(crate) fn on_failure(&mut self, now: Instant, rng: &mut Rng) {
+    pub(crate) fn on_failure(&mut self, now: Instant, rng: &mut Rng, error: Error) {
+        self.refresh.trouble = Some(error);
         self.refresh.in_flight = false;
         self.refresh.wanted = true;
         self.refresh.failures += 1;
@@ -261,9 +264,15 @@ impl Cluster {
         self.refresh.last = Some(now);
         // A broker that has just started knows no brokers yet: nothing to learn from it.
         if answer.brokers.is_empty() || !answer.error_code.is_ok() {
-            self.on_failure(now, rng);
+            let message = answer.error_code.is_ok().then(|| "the answer names no broker".to_owned());
+            let code = match answer.error_code {
+                ErrorCode::NONE => ErrorCode::BROKER_NOT_AVAILABLE,
+                code => code,
+            };
+            self.on_failure(now, rng, Error::Rejected { api: ApiKey::METADATA, code, message });
             return;
         }
+        self.refresh.trouble = None;
         self.refresh.failures = 0;
         self.brokers.clear();
         for broker in &answer.brokers {
@@ -278,12 +287,26 @@ impl Cluster {
         for topic in answer.topics {
             let Some(name) = topic.name.as_deref() else { continue };
             let name = name.to_owned();
-            if let Some(entry) = self.topics.get_mut(&*name) {
-                settled &= entry.update(now, &name, topic, &self.config);
+            let code = topic.error_code;
+            if let Some(entry) = self.topics.get_mut(&*name)
+                && !entry.update(now, &name, topic, &self.config)
+            {
+                settled = false;
+                let code = if code.is_ok() { ErrorCode::LEADER_NOT_AVAILABLE } else { code };
+                let message = Some(format!("topic {name:?}"));
+                self.refresh.trouble = Some(Error::Rejected { api: ApiKey::METADATA, code, message });
             }
         }
         // A topic wanted after the request left is in no answer yet.
-        settled &= self.topics.values().all(|topic| topic.error.is_some() || !topic.partitions.is_empty());
+        let open = |(_, topic): &(_, &Topic)| topic.error.is_none() && topic.partitions.is_empty();
+        if let Some((name, _)) = self.topics.iter().find(open) {
+            settled = false;
+            self.refresh.trouble.get_or_insert_with(|| Error::Rejected {
+                api: ApiKey::METADATA,
+                code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                message: Some(format!("topic {name:?}: the answer tells no partition of it")),
+            });
+        }
         self.refresh.unsettled = if settled { 0 } else { self.refresh.unsettled + 1 };
         self.refresh.wanted |= !settled;
         self.refresh.not_before = now + self.backoff.after(self.refresh.unsettled.max(1), rng);
@@ -304,16 +327,22 @@ impl Cluster {
         self.health.insert(node, NodeHealth { failures, until, reason });
     }
 
-    /// The last failure of each bootstrap server, and whether every one of them failed for good.
-    pub(crate) fn bootstrap_failures(&self) -> (Vec<(String, CloseReason)>, bool) {
-        let failures: Vec<_> = (0..self.seeds.len())
-            .filter_map(|i| {
-                Some((self.seeds[i].to_string(), self.health.get(&Node::Seed(i))?.reason.clone()))
-            })
-            .collect();
-        let hopeless =
-            failures.len() == self.seeds.len() && failures.iter().all(|(_, reason)| !reason.is_retriable());
-        (failures, hopeless)
+    /// Why the last metadata request did not bring what was wanted.
+    pub(crate) fn trouble(&self) -> Option<&Error> {
+        self.refresh.trouble.as_ref()
+    }
+
+    /// The bootstrap servers, each with its last failure.
+    pub(crate) fn seeds(&self) -> impl Iterator<Item = (Node, &Address, Option<&CloseReason>)> {
+        self.seeds.iter().enumerate().map(|(index, address)| {
+            let node = Node::Seed(index);
+            (node, address, self.health.get(&node).map(|health| &health.reason))
+        })
+    }
+
+    /// Whether every bootstrap server failed for good.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.seeds().all(|(_, _, failure)| failure.is_some_and(|reason| !reason.is_retriable()))
     }
 }
 
@@ -331,11 +360,15 @@ impl Topic {
             }
             code if code.is_retriable() => return false,
             code => {
-                self.error = Some(Error::Rejected {
-                    api: ApiKey::METADATA,
-                    code,
-                    message: Some(format!("topic {name:?}")),
+                let message = Some(match code {
+                    ErrorCode::INVALID_TOPIC_EXCEPTION => {
+                        format!(
+                            "{name:?} is no name for a topic: letters, digits, '.', '_' and '-' are allowed"
+                        )
+                    }
+                    _ => format!("topic {name:?}"),
                 });
+                self.error = Some(Error::Rejected { api: ApiKey::METADATA, code, message });
                 return true;
             }
         }

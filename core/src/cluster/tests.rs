@@ -188,7 +188,7 @@ fn failures_go_round_the_brokers_then_the_bootstrap_servers_then_pause() {
     for _ in 0..4 {
         let (node, _) = script.cluster.poll_request(at(1_000)).expect("a pause before all were asked");
         asked.push(node);
-        script.cluster.on_failure(at(1_000), &mut script.rng);
+        script.cluster.on_failure(at(1_000), &mut script.rng, Error::Closed);
     }
     let brokers = [1, 2].map(|id| Node::Broker(BrokerId(id)));
     assert_eq!(asked, [brokers[0], brokers[1], Node::Seed(0), Node::Seed(1)]);

@@ -329,6 +329,24 @@ impl<T> Connection<T> {
         Ok(())
     }
 
+    /// What its peer does not do just now, and for how long already.
+    pub(crate) fn waits_for(&self, now: Instant) -> Option<CloseReason> {
+        match (self.state, self.in_flight.front()) {
+            (State::Connecting { deadline }, _) => {
+                let left = deadline.since(now);
+                Some(CloseReason::ConnectTimeout(self.config.connect_timeout.saturating_sub(left)))
+            }
+            (State::Negotiating { sent: Some(sent), .. }, _) => {
+                Some(CloseReason::RequestTimeout { api: ApiVersionsRequest::KEY, after: now.since(sent) })
+            }
+            (State::Ready, Some(request)) => {
+                let after = request.timeout.saturating_sub(request.deadline.since(now));
+                Some(CloseReason::RequestTimeout { api: request.call.key(), after })
+            }
+            _ => None,
+        }
+    }
+
     /// When [`on_timeout`](Self::on_timeout) has something to do.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         let state = match self.state {
@@ -370,10 +388,13 @@ impl<T> Connection<T> {
                 break;
             }
             let Some((_, outgoing)) = self.queue.pop_front() else { break };
+            let blocked = self
+                .waits_for(now)
+                .map(|reason| Arc::new(Error::Connection { address: self.address.to_string(), reason }));
             let error = Error::Timeout {
                 operation: "waiting for a connection's turn",
                 after: outgoing.timeout,
-                last: None,
+                last: blocked,
             };
             self.reply(outgoing.tag, Err(Failure { sent: false, error }), replies);
         }

@@ -5,7 +5,10 @@
 //! - The position moves on when an answer comes, by its batches' headers alone, so that the next fetch is under way while
 //!   this one is read. Fetching stops while `buffer_bytes` are fetched (or asked for) and not yet read.
 //! - An answer counts only for a partition that was asked for and whose position is still the one asked for.
-//! - Errors of one partition pause that partition; what only the user can mend ends the reader.
+//! - Errors of one partition pause that partition; what only the user can mend ends the reader. So does a peer that breaks
+//!   the protocol: the same question would get the same answer.
+//! - Before a first answer came, leaders that can't even be asked end it after `api_timeout`: an address that never worked
+//!   is no outage.
 //! - An answer that brings nothing and did not wait either is followed by a pause.
 
 use std::collections::BTreeMap;
@@ -16,7 +19,7 @@ use crate::config::{Address, Config, Isolation, ReaderConfig, Reset, Start, Unti
 use crate::connection::{Answer, Failure, Lane};
 use crate::consumer::Chunk;
 use crate::context::{Ctx, ReaderId, Tag, Target, Timer};
-use crate::error::Error;
+use crate::error::{Error, Fault};
 use crate::protocol::fetch::{
     FetchPartition, FetchRequest, FetchTopic, FetchableTopicResponse, PartitionData,
 };
@@ -103,6 +106,9 @@ pub(crate) struct Consumer {
     next_lookup: u64,
     /// Bytes fetched and not yet read.
     buffered: usize,
+    /// When it first knew whom to ask, and whether an answer came since.
+    opened: Option<Instant>,
+    proven: bool,
     /// The end was told, or an error.
     over: bool,
     events: Vec<Event>,
@@ -121,6 +127,8 @@ impl Consumer {
             lookups: BTreeMap::new(),
             next_lookup: 0,
             buffered: 0,
+            opened: None,
+            proven: false,
             over: false,
             events: Vec::new(),
         }
@@ -163,7 +171,8 @@ impl Consumer {
         self.go_on(ctx, cluster);
     }
 
-    fn fail(&mut self, error: Error) {
+    /// Ends the reader with an error, behind what was fetched.
+    pub(crate) fn fail(&mut self, error: Error) {
         if !std::mem::replace(&mut self.over, true) {
             self.events.push(Event::Failed(error));
         }
@@ -185,7 +194,8 @@ impl Consumer {
             return;
         }
         for cursor in self.cursors.values_mut() {
-            if cursor.state == State::Fetching && cursor.end.is_some_and(|end| cursor.position >= end) {
+            let at_end = cursor.end.is_some_and(|end| cursor.position >= end);
+            if cursor.state == State::Fetching && at_end && self.config.until == Until::End {
                 cursor.state = State::Done;
             }
         }
@@ -195,6 +205,7 @@ impl Consumer {
             return;
         }
         let now = ctx.now.mono;
+        self.opened.get_or_insert(now);
         let mut leaders: BTreeMap<BrokerId, Vec<i32>> = BTreeMap::new();
         let mut next = Instant::MAX;
         for (partition, cursor) in &self.cursors {
@@ -298,6 +309,7 @@ impl Consumer {
                     match answers.get(&partition) {
                         Some(answer) if answer.error_code.is_ok() => {
                             cursor.failures = 0;
+                            self.proven = true;
                             match lookup {
                                 Lookup::End => cursor.end = Some(answer.offset.max(0)),
                                 // No record is as late as the timestamp asked for: the end is.
@@ -327,8 +339,13 @@ impl Consumer {
     }
 
     fn on_failure(&mut self, ctx: &mut Ctx<'_>, failure: Failure, partitions: Vec<i32>) {
-        if let Error::Unsupported { .. } = failure.error {
+        if failure.error.fault() == Fault::Peer {
             return self.fail(failure.error);
+        }
+        let after = ctx.now.mono.since(self.opened.unwrap_or(ctx.now.mono));
+        if !failure.sent && !self.proven && after >= self.client.api_timeout {
+            let last = Some(Arc::new(failure.error));
+            return self.fail(Error::Timeout { operation: "reaching the topic's leaders", after, last });
         }
         self.events.push(Event::Refresh);
         for partition in partitions {
@@ -347,16 +364,16 @@ impl Consumer {
         if code.is_invalid_metadata() {
             self.events.push(Event::Refresh);
         }
+        let message = Some(format!("topic {:?} partition {partition}", self.config.topic));
+        let error = Error::Rejected { api, code, message };
         match code {
             // The broker's own log is damaged there: fetching it again can't mend it.
-            ErrorCode::CORRUPT_MESSAGE => {}
+            ErrorCode::CORRUPT_MESSAGE => self.fail(error),
             // What a broker says when it does not know better often passes.
-            ErrorCode::UNKNOWN_SERVER_ERROR => return self.pause(ctx, partition),
-            code if code.is_retriable() => return self.pause(ctx, partition),
-            _ => {}
+            ErrorCode::UNKNOWN_SERVER_ERROR => self.pause(ctx, partition),
+            code if code.is_retriable() => self.pause(ctx, partition),
+            _ => self.fail(error),
         }
-        let message = Some(format!("topic {:?} partition {partition}", self.config.topic));
-        self.fail(Error::Rejected { api, code, message });
     }
 
     fn fetch(
@@ -496,11 +513,13 @@ impl Consumer {
                     }
                 };
                 cursor.state = State::Unresolved { timestamp };
-                return;
+                // A log that shrinks while it is looked up is asked about with pauses.
+                return self.pause(ctx, partition);
             }
             code => return self.on_error(ctx, partition, ApiKey::FETCH, code),
         }
         cursor.failures = 0;
+        self.proven = true;
         let Some(records) = data.records.filter(|records| !records.is_empty()) else { return };
         let mut batches = Batches::new(records.clone());
         let mut damaged = None;

@@ -313,6 +313,8 @@ fn an_offset_out_of_range_is_reset_or_an_error() {
             assert_eq!(world.ended, Some(Some(expected)));
             continue;
         };
+        assert!(lookups(&mut world).is_empty(), "not without a pause: it could go round and round");
+        world.pass(Duration::from_millis(150));
         let (asked, timestamps) = lookups(&mut world).remove(0);
         assert_eq!(timestamps, [(0, timestamp)]);
         tell(&mut world, &asked, ErrorCode::NONE, 30);

@@ -172,7 +172,7 @@ impl Client {
     }
 
     fn broker_timeout_ms(&self) -> i32 {
-        (self.shared.config.request_timeout * 3 / 4).as_millis().try_into().unwrap_or(i32::MAX)
+        (self.shared.config.request_timeout / 4 * 3).as_millis().try_into().unwrap_or(i32::MAX)
     }
 
     fn checked<R: Request>(

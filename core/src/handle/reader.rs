@@ -81,9 +81,10 @@ impl Reader {
     /// The next record; `None` at the end ([`Until::End`](crate::Until::End)), and behind an error that ended the reader.
     ///
     /// # Errors
-    /// [`Error::CorruptBatch`] for a batch that can't be read: calling again goes on behind it. Any other error ends
-    /// the reader: the topic or partition does not exist or may not be read, or its offset is not in the log
-    /// ([`Reset::Error`](crate::Reset::Error)).
+    /// [`Error::CorruptBatch`] for a batch that can't be read: calling again goes on behind it, unless its very header
+    /// makes no sense (or is of another format), so that nothing tells where the next one would begin. Any other error
+    /// ends the reader: the topic or partition does not exist or may not be read, its offset is not in the log
+    /// ([`Reset::Error`](crate::Reset::Error)), an answer can't be decoded, or no broker was ever reached.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing: the next call returns the record.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use crate::client::Command;
-use crate::config::WriterConfig;
+use crate::config::{MAX_TOPIC_BYTES, WriterConfig};
 use crate::context::WriterId;
 use crate::error::{Error, WriteError};
 use crate::handle::Client;
@@ -90,6 +90,7 @@ impl Topics {
 #[derive(Default)]
 struct Attempt {
     asked: bool,
+    waiting_for_room: bool,
     timer: Option<Operation>,
 }
 
@@ -194,17 +195,22 @@ impl Writer {
         }
         let gate = &self.inner.client.shared.gate;
         let timer = attempt.timer.get_or_insert_with(|| {
-            gate.start(Command::Sleep { until: gate.now().mono + self.inner.config.max_block })
+            let until = gate.now().mono + self.inner.config.max_block;
+            gate.start(Command::Sleep { writer: self.inner.id, until })
         });
-        match std::pin::pin!(timer).poll(cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Err(error)) => Poll::Ready(Err(WriteError::not_written(error))),
-            Poll::Ready(Ok(_)) => {
-                let operation = "waiting for metadata or for room in the buffer";
-                let after = self.inner.config.max_block;
-                Poll::Ready(Err(WriteError::not_written(Error::Timeout { operation, after, last: None })))
+        let last = match std::pin::pin!(timer).poll(cx) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(Error::Closed)) => {
+                return Poll::Ready(Err(WriteError::not_written(Error::Closed)));
             }
-        }
+            Poll::Ready(result) => result.err().map(Arc::new),
+        };
+        let operation = match attempt.waiting_for_room {
+            true => "waiting for room in the writer's buffer",
+            false => "waiting for the topic's metadata",
+        };
+        let after = self.inner.config.max_block;
+        Poll::Ready(Err(WriteError::not_written(Error::Timeout { operation, after, last })))
     }
 
     fn try_enqueue(
@@ -261,6 +267,7 @@ impl Writer {
             Err(Refused::Error(error)) => return Poll::Ready(Err(error)),
             Ok(delivery) => return Poll::Ready(Ok(delivery)),
         }
+        attempt.waiting_for_room = true;
         // What was given back since then would wake nobody: so once more, behind the registration.
         inner.budget.wait(cx.waker());
         match self.append(topic, &view, record) {
@@ -283,6 +290,13 @@ impl Writer {
             }
             Some(name) => match inner.topics.find(name) {
                 Some(topic) => return Ok(Found::Named(topic)),
+                None if name.is_empty() || name.len() > MAX_TOPIC_BYTES => {
+                    let reason = format!(
+                        "its topic's name has {} bytes, 1 to {MAX_TOPIC_BYTES} are allowed",
+                        name.len()
+                    );
+                    return Err(Error::InvalidRecord { reason });
+                }
                 None => Arc::from(name),
             },
         };

@@ -95,7 +95,8 @@ impl Completion {
         Some(outcome.clone().map(|(base_offset, log_append_time)| Written {
             topic: self.topic.clone(),
             partition: self.partition,
-            offset: base_offset.map(|base| base + i64::from(index - first)),
+            // None where a broker names an offset that leaves no room for the batch.
+            offset: base_offset.and_then(|base| base.checked_add((index - first).into())),
             log_append_time,
         }))
     }

@@ -88,6 +88,8 @@ struct Partition {
     /// In order.
     in_flight: VecDeque<Batch>,
     renumber: bool,
+    /// The broker forgot this producer, and with it what it has written: a batch of unknown fate may not be sent again.
+    forgotten: bool,
     failures: u32,
     not_before: Instant,
     last_error: Option<Arc<Error>>,
@@ -168,6 +170,11 @@ impl Producer {
         std::mem::take(&mut self.events)
     }
 
+    /// The last error of a partition that has not been written to since.
+    pub(crate) fn trouble(&self) -> Option<Error> {
+        self.partitions.iter().find_map(|partition| partition.last_error.as_deref().cloned())
+    }
+
     /// Whether nothing waits here to be sent or acknowledged.
     pub(crate) fn is_idle(&self) -> bool {
         self.partitions
@@ -244,6 +251,7 @@ impl Producer {
                 sealed: VecDeque::new(),
                 in_flight: VecDeque::new(),
                 renumber: false,
+                forgotten: false,
                 failures: 0,
                 not_before: Instant::default(),
                 last_error: None,
@@ -298,6 +306,11 @@ impl Producer {
                 self.drain(ctx, cluster, leader);
             }
             None => {
+                self.partitions[slot].last_error.get_or_insert_with(|| {
+                    let message = Some("the partition has no leader".to_owned());
+                    let code = ErrorCode::LEADER_NOT_AVAILABLE;
+                    Arc::new(Error::Rejected { api: ApiKey::METADATA, code, message })
+                });
                 self.events.push(Event::Refresh);
             }
         }
@@ -487,7 +500,7 @@ impl Producer {
         let request = ProduceRequest {
             acks: self.config.acks.id(),
             // The broker gives up waiting for replicas before this client gives up waiting for the broker.
-            timeout_ms: (self.client.request_timeout * 3 / 4).as_millis().try_into().unwrap_or(i32::MAX),
+            timeout_ms: (self.client.request_timeout / 4 * 3).as_millis().try_into().unwrap_or(i32::MAX),
             topic_data: topic_data.collect(),
             ..Default::default()
         };
@@ -594,7 +607,8 @@ impl Producer {
         // A batch that is being cut in two is neither here nor there.
         let oldest = partition.working == 0
             && partition.sealed.iter().chain(&partition.in_flight).all(|other| other.order >= order);
-        let splittable = batch.records > 1 && !batch.abandoned;
+        // The halves of a batch that was written after all would not be known as its duplicates.
+        let splittable = batch.records > 1 && !batch.abandoned && !batch.maybe_written;
         match Action::on(code) {
             Action::Done => {
                 let offset = Some(response.base_offset).filter(|offset| *offset >= 0);
@@ -605,8 +619,9 @@ impl Producer {
                 self.on_failed(slot, order, WriteError { fate: Fate::Rejected, cause: error });
             }
             Action::OutOfOrder if !oldest => self.on_retriable(ctx, slot, order, Arc::new(error), false),
-            Action::OutOfOrder | Action::Renumber => {
+            action @ (Action::OutOfOrder | Action::Renumber) => {
                 partition.renumber = true;
+                partition.forgotten |= action == Action::Renumber;
                 self.on_retriable(ctx, slot, order, Arc::new(error), false);
             }
             Action::Split if splittable => {
@@ -755,7 +770,13 @@ impl Producer {
         }
         match self.identity {
             Identity::Ready(id, epoch) if (id, epoch) != partition.identity => {
-                let batches = partition.sealed.drain(..).collect();
+                let forgotten = std::mem::take(&mut partition.forgotten);
+                let cause = partition.last_error.as_deref().cloned().unwrap_or(Error::Closed);
+                let (lost, batches): (Vec<_>, Vec<_>) =
+                    partition.sealed.drain(..).partition(|batch| forgotten && batch.maybe_written);
+                for batch in lost {
+                    self.finish(batch, Err(WriteError { fate: Fate::Unknown, cause: cause.clone() }));
+                }
                 let producer = record::Producer { id, epoch, base_sequence: 0, transactional: false };
                 self.work(slot, Work::Restamp { producer, batches });
             }

@@ -1,3 +1,5 @@
+mod chance;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -717,4 +719,20 @@ fn every_partition_gets_its_answer_when_a_connection_ends() {
     }
     assert!(deliveries.iter().all(|delivery| offset(delivery) == Some(0)));
     assert_eq!(world.budget.used(), 0);
+}
+
+/// The broker might not know the halves as duplicates of the whole.
+#[test]
+fn a_batch_that_may_be_written_is_not_cut() {
+    let mut world = World::writing(&[(1, 0)], |_, _| {});
+    drop(world.write(0, b"first"));
+    let deliveries = [world.write(0, b"a"), world.write(0, b"b")];
+    let asked = only(&mut world);
+    world.accept(&asked, 0);
+    let asked = only(&mut world);
+    world.refuse(&asked, ErrorCode::REQUEST_TIMED_OUT);
+    world.pass_ms(130);
+    let asked = only(&mut world);
+    world.refuse(&asked, ErrorCode::MESSAGE_TOO_LARGE);
+    assert!(deliveries.iter().all(|delivery| failed(delivery).fate == Fate::Unknown));
 }

@@ -121,7 +121,9 @@ impl Batch {
             return Err(RecordError::BadBatchLength((self.bytes.len() - PREFIX_BYTES) as i32));
         }
         let (base_offset, last_offset_delta) = (self.base_offset(), self.last_offset_delta());
-        if last_offset_delta < 0 || base_offset.checked_add(last_offset_delta.into()).is_none() {
+        // There must be an offset behind the last one: readers go on there.
+        let behind = base_offset.checked_add(i64::from(last_offset_delta) + 1);
+        if last_offset_delta < 0 || behind.is_none() {
             return Err(RecordError::BadLastOffset { base_offset, last_offset_delta });
         }
         let count = self.field_i32(57);

@@ -246,6 +246,8 @@ impl Plan {
 
     fn client(&self, world: &World, skew_ms: i64) -> Result<Client, String> {
         let mut config = world.config();
+        // Trouble may be there from the start: giving up on the bootstrap is another story.
+        config.bootstrap_timeout = HEALING;
         config.request_timeout = self.client.request_timeout;
         config.connect_timeout = self.client.connect_timeout;
         config.max_in_flight = self.client.max_in_flight;

@@ -12,9 +12,13 @@
 //!   so what is left gets new numbers under a new producer id, once nothing of the old one is in flight.
 //! - The budget gets a batch's bytes back when the batch is gone, not when its records fail.
 
+mod identity;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+
+use identity::Identity;
 
 use crate::cluster::{Cluster, TopicState};
 use crate::config::{Acks, Address, Config, WriterConfig};
@@ -24,7 +28,6 @@ use crate::error::{Error, Fate, WriteError};
 use crate::producer::batcher::{Budget, Completion, Gather, Left, News, Outcome};
 use crate::producer::job::{Batch, Done, Job, Work, Worked, next_sequence};
 use crate::producer::outcome::{Action, may_be_written};
-use crate::protocol::init_producer_id::InitProducerIdRequest;
 use crate::protocol::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
 };
@@ -50,18 +53,6 @@ pub(crate) enum Event {
     Release { budget: Arc<Budget>, bytes: usize },
     Refresh,
     Leader { topic: Arc<str>, partition: i32, leader: BrokerId, epoch: i32, address: Option<Address> },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Identity {
-    /// No idempotence.
-    Off,
-    /// To be asked for when there is something to send.
-    Wanted,
-    Asking,
-    /// A new one is asked for; partitions that need none go on under the old one.
-    Renewing,
-    Ready(ProducerId, i16),
 }
 
 struct Partition {
@@ -691,102 +682,6 @@ impl Producer {
             self.events.push(Event::Complete { completion, first, records, outcome });
         }
         self.events.push(Event::Release { budget: self.budget.clone(), bytes: batch.reserved });
-    }
-
-    /// Without a transactional id brokers bump no epochs: each answer brings a new id, which does as well.
-    fn ask_identity(&mut self, ctx: &mut Ctx<'_>) {
-        let request = InitProducerIdRequest {
-            transactional_id: None,
-            transaction_timeout_ms: i32::MAX,
-            ..Default::default()
-        };
-        ctx.send(Target::Any, Lane::General, request, Tag::InitProducerId(self.id));
-    }
-
-    pub(crate) fn on_identity(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        cluster: &Cluster,
-        result: Result<Option<Answer>, Failure>,
-    ) {
-        if !matches!(self.identity, Identity::Asking | Identity::Renewing) {
-            return;
-        }
-        let error = match result {
-            Ok(answer) => {
-                let answer =
-                    answer.and_then(|answer| answer.take::<InitProducerIdRequest>()).unwrap_or_default();
-                let code = answer.error_code;
-                if code.is_ok() {
-                    self.identity_failures = 0;
-                    self.identity = Identity::Ready(answer.producer_id, answer.producer_epoch);
-                    return self.on_new_identity(ctx, cluster);
-                }
-                Error::Rejected { api: ApiKey::INIT_PRODUCER_ID, code, message: None }
-            }
-            Err(Failure { error: Error::Unsupported { .. }, .. }) => {
-                // Brokers before 0.11 can't.
-                self.identity = Identity::Off;
-                return self.on_new_identity(ctx, cluster);
-            }
-            Err(Failure { error, .. }) => error,
-        };
-        self.identity_failures += 1;
-        let wait = self.backoff.after(self.identity_failures, ctx.rng);
-        ctx.set_timer(Timer::Identity(self.id), Some(ctx.now.mono + wait));
-        let hopeless = matches!(&error, Error::Rejected { code, .. } if !code.is_retriable());
-        let error = Arc::new(error);
-        for slot in 0..self.partitions.len() {
-            self.partitions[slot].last_error = Some(error.clone());
-            if hopeless && self.partitions[slot].oldest.is_some() {
-                self.partitions[slot].forget_gathered();
-                self.work(slot, Work::Expire { before: Instant::MAX, cause: (*error).clone() });
-            }
-        }
-    }
-
-    pub(crate) fn on_identity_timer(&mut self, ctx: &mut Ctx<'_>) {
-        if matches!(self.identity, Identity::Asking | Identity::Renewing) {
-            self.ask_identity(ctx);
-        }
-    }
-
-    fn on_new_identity(&mut self, ctx: &mut Ctx<'_>, cluster: &Cluster) {
-        for slot in 0..self.partitions.len() {
-            if self.partitions[slot].renumber {
-                self.renumber(ctx, slot);
-            }
-        }
-        for node in self.nodes.keys().copied().collect::<Vec<_>>() {
-            self.drain(ctx, cluster, node);
-        }
-    }
-
-    /// Numbers what a partition holds anew, when nothing of it is in flight and a new identity is there.
-    fn renumber(&mut self, ctx: &mut Ctx<'_>, slot: usize) {
-        let partition = &mut self.partitions[slot];
-        if partition.working > 0 || !partition.in_flight.is_empty() {
-            return;
-        }
-        match self.identity {
-            Identity::Ready(id, epoch) if (id, epoch) != partition.identity => {
-                let forgotten = std::mem::take(&mut partition.forgotten);
-                let cause = partition.last_error.as_deref().cloned().unwrap_or(Error::Closed);
-                let (lost, batches): (Vec<_>, Vec<_>) =
-                    partition.sealed.drain(..).partition(|batch| forgotten && batch.maybe_written);
-                for batch in lost {
-                    self.finish(batch, Err(WriteError { fate: Fate::Unknown, cause: cause.clone() }));
-                }
-                let producer = record::Producer { id, epoch, base_sequence: 0, transactional: false };
-                self.work(slot, Work::Restamp { producer, batches });
-            }
-            Identity::Ready(..) => {
-                self.identity = Identity::Renewing;
-                self.ask_identity(ctx);
-            }
-            Identity::Off => partition.renumber = false,
-            Identity::Wanted | Identity::Asking | Identity::Renewing => {}
-        }
     }
 
     pub(crate) fn on_timer(&mut self, ctx: &mut Ctx<'_>, cluster: &Cluster, slot: usize) {

@@ -60,3 +60,11 @@ fn every_seed_keeps_the_promises() {
         panic!("{} of {seeds} seeds failed:\n{}\n\nthe first:\n{first}", failures.len(), list.join("\n"));
     }
 }
+
+/// A batch was refused for a gap, its copy on a connection given up arrived later and filled that gap, and the writer
+/// was told "not written".
+#[test]
+fn a_late_copy_of_a_refused_batch_may_be_written() {
+    let scenario = scenarios().iter().find(|scenario| scenario.name == "leaders move").expect("it is there");
+    assert_eq!(tell(scenario, 771), None);
+}

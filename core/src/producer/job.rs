@@ -115,8 +115,9 @@ impl Job {
                         record::Producer { base_sequence: sequence, ..producer },
                     );
                     sequence = next_sequence(sequence, batch.records);
-                    // Whatever was sent under the old numbers was refused.
-                    (batch.sent, batch.maybe_written) = (false, false);
+                    // It was refused under the old numbers, but a copy sent on a connection given up since may still
+                    // arrive behind what it was refused for: whether it may be written stays as it was.
+                    batch.sent = false;
                     batch
                 });
                 Done::Restamped { batches: restamped.collect(), producer }

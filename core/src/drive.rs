@@ -8,14 +8,14 @@
 //! - Frames are pulled only when the socket has taken all of the ones before, so that they stay with the machine, where
 //!   they can still be cancelled or sent elsewhere, as long as possible.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 
 use crate::config::{Address, Config};
 use crate::connection::ConnId;
@@ -23,7 +23,7 @@ use crate::error::{CloseReason, Error};
 use crate::handle::{Client, Driver, Gate};
 use crate::producer::lock;
 use crate::time::{Instant, Now};
-use crate::wire::Framer;
+use crate::wire::{Framer, SendQueue};
 
 /// A connected byte stream.
 pub trait Stream: Send + Unpin + 'static {
@@ -232,7 +232,7 @@ async fn run<S: Stream>(
         framer: Framer::new(gate.max_frame_bytes()),
         frames: Vec::new(),
         answered: false,
-        unsent: VecDeque::new(),
+        unsent: SendQueue::default(),
     };
     std::future::poll_fn(|cx| pump.poll(cx, gate, conn, link)).await
 }
@@ -242,13 +242,11 @@ struct Pump<S> {
     framer: Framer,
     frames: Vec<Bytes>,
     answered: bool,
-    unsent: VecDeque<Bytes>,
+    unsent: SendQueue,
 }
 
 /// Rounds of reading and writing before other tasks have their turn.
 const ROUNDS: usize = 32;
-/// Segments of one vectored write: more than the frames of a full produce request have.
-const SEGMENTS: usize = 64;
 /// Bytes of frames to pull at once.
 const PULL_BYTES: usize = 1 << 20;
 
@@ -288,7 +286,7 @@ impl<S: Stream> Pump<S> {
             while pulled < PULL_BYTES {
                 let Some(frame) = gate.transmit(conn) else { break };
                 pulled += frame.len();
-                self.unsent.extend(frame.into_segments());
+                self.unsent.push(frame);
             }
             if pulled >= PULL_BYTES {
                 link.ready.store(true, Ordering::Release);
@@ -297,24 +295,17 @@ impl<S: Stream> Pump<S> {
         if self.unsent.is_empty() {
             return Ok(Poll::Pending);
         }
-        let mut slices = [IoSlice::new(&[]); SEGMENTS];
-        let count = self.unsent.len().min(SEGMENTS);
-        slices.iter_mut().zip(&self.unsent).for_each(|(slice, segment)| *slice = IoSlice::new(segment));
-        match self.stream.poll_write(cx, &slices[..count]) {
-            Poll::Pending => Ok(Poll::Pending),
-            Poll::Ready(Err(error)) => Err(CloseReason::io(&error)),
-            Poll::Ready(Ok(mut written)) => {
-                while let Some(segment) = self.unsent.front_mut() {
-                    if written < segment.len() {
-                        segment.advance(written);
-                        break;
-                    }
-                    written -= segment.len();
-                    self.unsent.pop_front();
-                }
-                Ok(Poll::Ready(()))
+        let mut room = true;
+        let stream = &mut self.stream;
+        let written = self.unsent.write_with(|segments| match stream.poll_write(cx, segments) {
+            Poll::Ready(written) => written,
+            Poll::Pending => {
+                room = false;
+                Ok(0)
             }
-        }
+        });
+        written.map_err(|error| CloseReason::io(&error))?;
+        Ok(if room { Poll::Ready(()) } else { Poll::Pending })
     }
 
     fn poll_read(
@@ -332,17 +323,12 @@ impl<S: Stream> Pump<S> {
             }
             Poll::Ready(Ok(_)) => {}
         }
-        let failed = loop {
-            match self.framer.next_frame() {
-                Ok(Some(frame)) => self.frames.push(frame),
-                Ok(None) => break None,
-                Err(error) => break Some(CloseReason::Frame(error)),
-            }
-        };
+        let failed = self.framer.take_frames(&mut self.frames);
         if !self.frames.is_empty() {
             self.answered = true;
             gate.frames(conn, self.frames.drain(..));
         }
-        failed.map_or(Ok(Poll::Ready(())), Err)
+        failed.map_err(CloseReason::Frame)?;
+        Ok(Poll::Ready(()))
     }
 }

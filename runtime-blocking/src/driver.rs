@@ -4,22 +4,19 @@
 //!   in the socket; closing shuts the socket down, which ends the wait.
 //! - The writer thread waits until the gate has frames, pulls them and writes them.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io::{IoSlice, Read, Write};
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant as StdInstant, SystemTime};
 
-use bytes::{Buf, Bytes};
 use milena_core::handle::{Driver, Gate};
-use milena_core::wire::Framer;
+use milena_core::wire::{Framer, SendQueue};
 use milena_core::{Address, CloseReason, ConnId, Instant, Now};
 
 /// Bytes read at once: small enough to stay in a core's cache between the read and the copy behind it.
 const READ_BYTES: usize = 128 << 10;
-/// Segments of one vectored write.
-const SEGMENTS: usize = 64;
 /// Bytes of frames to pull at once.
 const PULL_BYTES: usize = 1 << 20;
 
@@ -243,7 +240,7 @@ fn read(
     loop {
         let room = framer.buffer().spare_capacity_mut().len().min(READ_BYTES);
         match stream.read(&mut chunk[..room]) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => return Err(lost(error)),
             Ok(0) if lock(&link.state).closed => return Ok(()),
             Ok(0) => {
@@ -253,62 +250,39 @@ fn read(
             Ok(read) => framer.buffer().extend_from_slice(&chunk[..read]),
         }
         let mut frames = Vec::new();
-        let failed = loop {
-            match framer.next_frame() {
-                Ok(Some(frame)) => frames.push(frame),
-                Ok(None) => break None,
-                Err(error) => break Some(CloseReason::Frame(error)),
-            }
-        };
+        let failed = framer.take_frames(&mut frames);
         if !frames.is_empty() {
             answered = true;
             gate.frames(conn, frames);
         }
-        if let Some(reason) = failed {
-            return Err(reason);
-        }
+        failed.map_err(CloseReason::Frame)?;
     }
 }
 
 fn write(gate: &Gate, conn: ConnId, link: &Link, mut stream: TcpStream) {
-    let mut unsent: VecDeque<Bytes> = VecDeque::new();
+    let mut unsent = SendQueue::default();
     while link.wait() {
         loop {
             let mut pulled = 0;
             while pulled < PULL_BYTES {
                 let Some(frame) = gate.transmit(conn) else { break };
                 pulled += frame.len();
-                unsent.extend(frame.into_segments());
+                unsent.push(frame);
             }
             if unsent.is_empty() {
                 break;
             }
-            if let Err(error) = write_all(&mut stream, &mut unsent) {
-                gate.closed(conn, CloseReason::io(&error));
-                link.close();
-                return;
+            while !unsent.is_empty() {
+                match unsent.write_with(|segments| stream.write_vectored(segments)) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => {
+                        gate.closed(conn, CloseReason::io(&error));
+                        link.close();
+                        return;
+                    }
+                }
             }
         }
     }
-}
-
-fn write_all(stream: &mut TcpStream, unsent: &mut VecDeque<Bytes>) -> std::io::Result<()> {
-    while !unsent.is_empty() {
-        let mut slices = [IoSlice::new(&[]); SEGMENTS];
-        let count = unsent.len().min(SEGMENTS);
-        slices.iter_mut().zip(&*unsent).for_each(|(slice, segment)| *slice = IoSlice::new(segment));
-        let mut written = match stream.write_vectored(&slices[..count]) {
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            result => result?,
-        };
-        while let Some(segment) = unsent.front_mut() {
-            if written < segment.len() {
-                segment.advance(written);
-                break;
-            }
-            written -= segment.len();
-            unsent.pop_front();
-        }
-    }
-    Ok(())
 }

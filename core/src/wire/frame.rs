@@ -3,8 +3,10 @@
 //! [`Framer`] obeys two rules. Any chunking of the input gives the same frames. Memory follows what has
 //! arrived, not what a length announces.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
+use std::collections::VecDeque;
 use std::fmt;
+use std::io::IoSlice;
 
 /// Bytes of the length before each frame.
 const PREFIX_LEN: usize = 4;
@@ -62,6 +64,44 @@ impl Frame {
             [only] => only.clone(),
             segments => segments.concat().into(),
         }
+    }
+}
+
+/// Frames on their way into a socket that takes what it has room for.
+#[derive(Debug, Default)]
+pub struct SendQueue {
+    segments: VecDeque<Bytes>,
+}
+
+/// Segments of one vectored write: more than the frames of a full produce request have.
+const SEGMENTS: usize = 64;
+
+impl SendQueue {
+    /// Appends a frame.
+    pub fn push(&mut self, frame: Frame) {
+        self.segments.extend(frame.into_segments());
+    }
+
+    /// Whether everything was written.
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// Calls `write` with what comes next, and takes off as many bytes as it says it has written.
+    pub fn write_with<E>(&mut self, write: impl FnOnce(&[IoSlice<'_>]) -> Result<usize, E>) -> Result<(), E> {
+        let mut slices = [IoSlice::new(&[]); SEGMENTS];
+        let count = self.segments.len().min(SEGMENTS);
+        slices.iter_mut().zip(&self.segments).for_each(|(slice, segment)| *slice = IoSlice::new(segment));
+        let mut written = write(&slices[..count])?;
+        while let Some(segment) = self.segments.front_mut() {
+            if written < segment.len() {
+                segment.advance(written);
+                break;
+            }
+            written -= segment.len();
+            self.segments.pop_front();
+        }
+        Ok(())
     }
 }
 
@@ -167,6 +207,18 @@ impl Framer {
         Ok(Some(frame.freeze()))
     }
 
+    /// Moves every whole frame to `frames`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`next_frame`](Self::next_frame); the frames before are in `frames` all the same.
+    pub fn take_frames(&mut self, frames: &mut Vec<Bytes>) -> Result<(), FrameError> {
+        while let Some(frame) = self.next_frame()? {
+            frames.push(frame);
+        }
+        Ok(())
+    }
+
     fn prefix(&self) -> Option<[u8; PREFIX_LEN]> {
         self.buffer.first_chunk().copied()
     }
@@ -207,6 +259,45 @@ fn sniff(prefix: [u8; PREFIX_LEN]) -> LooksLike {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_send_queue_writes_everything_in_order_however_little_is_taken() {
+        for take in [1, 3, 7, 1000] {
+            let mut queue = SendQueue::default();
+            let mut expected = Vec::new();
+            for length in [5, 0, 100, 1] {
+                let frame = crate::protocol::encode_request(
+                    &mut crate::protocol::produce::ProduceRequest {
+                        topic_data: vec![crate::protocol::produce::TopicProduceData {
+                            partition_data: vec![crate::protocol::produce::PartitionProduceData {
+                                records: Some(vec![7; length].into()),
+                                ..Default::default()
+                            }],
+                            ..Default::default()
+                        }],
+                        ..Default::default()
+                    },
+                    3,
+                    1,
+                    None,
+                )
+                .unwrap();
+                expected.extend_from_slice(&frame.to_bytes());
+                queue.push(frame);
+            }
+            let mut written = Vec::new();
+            while !queue.is_empty() {
+                let write = |slices: &[IoSlice<'_>]| {
+                    let all = slices.iter().flat_map(|slice| slice.iter().copied()).collect::<Vec<u8>>();
+                    let taken = take.min(all.len());
+                    written.extend_from_slice(&all[..taken]);
+                    Ok::<_, ()>(taken)
+                };
+                queue.write_with(write).unwrap();
+            }
+            assert_eq!(written, expected);
+        }
+    }
 
     const LIMIT: usize = 100 * 1024 * 1024;
 

@@ -19,7 +19,7 @@ pub(crate) use codec::finish;
 pub use codec::{Codec, Measured, Shape, decode, encode, measure, visit};
 pub use error::{WireError, WireFault};
 pub use field::{Field, Initial, TaggedField};
-pub use frame::{Frame, FrameError, Framer, LooksLike};
+pub use frame::{Frame, FrameError, Framer, LooksLike, SendQueue};
 pub use text::Str;
 pub use uuid::{ParseUuidError, Uuid};
 pub use value::{Event, Struct, Value, Visitor};

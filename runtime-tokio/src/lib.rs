@@ -12,7 +12,9 @@
 //! let written = writer.write(Record::keyed("customer-7", "paid")).await?;
 //! println!("partition {} offset {:?}", written.partition, written.offset);
 //!
-//! let mut reader = client.reader(ReaderConfig { until: Until::End, ..ReaderConfig::new("events") })?;
+//! let mut config = ReaderConfig::new("events");
+//! config.until = Until::End;
+//! let mut reader = client.reader(config)?;
 //! while let Some(message) = reader.next().await {
 //!     println!("{:?}", message?.value);
 //! }

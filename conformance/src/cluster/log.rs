@@ -132,6 +132,10 @@ impl PartitionLog {
     pub(super) fn read(&mut self, offset: i64, max_bytes: usize, even_if_larger: bool, cut: bool) -> Bytes {
         let index = self.entries.partition_point(|entry| entry.last_offset < offset);
         let Some(first) = self.entries.get(index) else { return Bytes::new() };
+        // A partition that does not come first in its answer gets no part of a batch that does not fit (Fetch since 3).
+        if !even_if_larger && first.size > max_bytes {
+            return Bytes::new();
+        }
         let start = first.position;
         let limit = if even_if_larger { max_bytes.max(first.size) } else { max_bytes } as u64;
         let limit_position = start.saturating_add(limit);

@@ -91,11 +91,10 @@ impl Plan {
     fn draw(mut random: Random, trouble: bool) -> Plan {
         let r = &mut random;
         let (ms, s) = (Duration::from_millis, Duration::from_secs);
-        // Older ones can't be drawn: their answers to ListOffsets have no place for a leader epoch, which the simulated
-        // brokers would put there.
-        let lists_epochs =
-            |release: &Release| release.versions(ApiKey::LIST_OFFSETS).is_some_and(|v| *v.end() >= 4);
-        let releases: Vec<_> = Release::all().filter(lists_epochs).collect();
+        // Record batches came with 0.11.
+        let has_batches =
+            |release: &Release| release.versions(ApiKey::PRODUCE).is_some_and(|v| *v.end() >= 3);
+        let releases: Vec<_> = Release::all().filter(has_batches).collect();
         let as_version = if r.percent(50) { Release::LATEST } else { r.pick(&releases) };
         let partitions = r.within(1..=6) as i32;
         let cluster = ClusterOptions {
@@ -152,6 +151,8 @@ impl Plan {
             max_in_flight: r.within(1..=5) as usize,
             metadata_max_age: r.pick(&[1, 300].map(s)),
         };
+        let mut options = options;
+        options.cluster.cut_last_batch = r.percent(50);
         Plan {
             options,
             partitions,

@@ -12,9 +12,9 @@ pub(crate) enum Action {
     /// Same batch again, to the leader that new metadata will name.
     FindLeader,
     /// A batch before it is missing: behind others it is sent again; if it is the oldest, the gap is real, and what is
-    /// left gets new numbers under a new producer id.
+    /// left gets new numbers under a new epoch.
     OutOfOrder,
-    /// The broker does not know (any more) the producer id or epoch: new numbers under a new id.
+    /// The broker does not know (any more) the producer id or epoch: new numbers under a new epoch or id.
     Renumber,
     /// The batch is too large for the topic: it is cut in two, a single record fails.
     Split,

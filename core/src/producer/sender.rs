@@ -9,7 +9,7 @@
 //!   leader and epoch, only one of those that are retried, and only one without idempotence, so that order holds.
 //! - A batch whose fate is unknown is sent again with the same numbers until the broker tells, or its time is up.
 //! - A gap that a failed batch left shows as OUT_OF_ORDER at the oldest batch: nothing after the gap is in the log then,
-//!   so what is left gets new numbers under a new producer id, once nothing of the old one is in flight.
+//!   so what is left gets new numbers under a new epoch, once nothing of the old one is in flight.
 //! - The budget gets a batch's bytes back when the batch is gone, not when its records fail.
 
 mod identity;
@@ -81,6 +81,8 @@ struct Partition {
     renumber: bool,
     /// The broker forgot this producer, and with it what it has written: a batch of unknown fate may not be sent again.
     forgotten: bool,
+    /// The broker knows a newer epoch of this producer id than ours: another id is needed.
+    outdated: bool,
     failures: u32,
     not_before: Instant,
     last_error: Option<Arc<Error>>,
@@ -243,6 +245,7 @@ impl Producer {
                 in_flight: VecDeque::new(),
                 renumber: false,
                 forgotten: false,
+                outdated: false,
                 failures: 0,
                 not_before: Instant::default(),
                 last_error: None,
@@ -613,6 +616,7 @@ impl Producer {
             action @ (Action::OutOfOrder | Action::Renumber) => {
                 partition.renumber = true;
                 partition.forgotten |= action == Action::Renumber;
+                partition.outdated |= code == ErrorCode::INVALID_PRODUCER_EPOCH;
                 self.on_retriable(ctx, slot, order, Arc::new(error), false);
             }
             Action::Split if splittable => {

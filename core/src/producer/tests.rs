@@ -213,8 +213,12 @@ fn order_is_kept_when_one_in_the_middle_fails() {
     assert_eq!(deliveries[..4].iter().map(offset).collect::<Vec<_>>(), [Some(1), Some(2), Some(3), Some(4)]);
 }
 
+fn epoch(asked: &Asked) -> i16 {
+    crate::record::Batches::new(records(asked).remove(0)).next().unwrap().unwrap().producer_epoch()
+}
+
 #[test]
-fn a_gap_at_the_oldest_renumbers_all_that_is_left_under_a_new_id() {
+fn a_gap_at_the_oldest_renumbers_all_that_is_left_under_a_new_epoch() {
     let mut world = proven(|_| {});
     let deliveries = write_each(&mut world, "abcx");
     let asked = produces(&mut world);
@@ -226,25 +230,29 @@ fn a_gap_at_the_oldest_renumbers_all_that_is_left_under_a_new_id() {
     world.refuse(&asked[2], ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
     world.pass_ms(2_000);
     let again = only(&mut world);
-    assert_eq!((one(&again).0, one(&again).1, letter(&again)), (1002, 0, "b".into()));
+    assert_eq!((one(&again).0, epoch(&again), one(&again).1, letter(&again)), (1001, 1, 0, "b".into()));
     world.accept(&again, 1);
     let then = only(&mut world);
-    assert_eq!((one(&then).0, one(&then).1, letter(&then)), (1002, 1, "c".into()));
+    assert_eq!((one(&then).0, epoch(&then), one(&then).1, letter(&then)), (1001, 1, 1, "c".into()));
     world.accept(&then, 2);
     let then = only(&mut world);
-    assert_eq!((one(&then).0, one(&then).1, letter(&then)), (1002, 2, "x".into()));
+    assert_eq!((one(&then).0, epoch(&then), one(&then).1, letter(&then)), (1001, 1, 2, "x".into()));
 }
 
 #[test]
-fn a_forgotten_producer_gets_a_new_id() {
-    for code in [ErrorCode::UNKNOWN_PRODUCER_ID, ErrorCode::INVALID_PRODUCER_EPOCH] {
+fn a_forgotten_producer_raises_its_epoch_and_an_outdated_one_gets_a_new_id() {
+    for (code, expected) in
+        [(ErrorCode::UNKNOWN_PRODUCER_ID, (1001, 1)), (ErrorCode::INVALID_PRODUCER_EPOCH, (1002, 0))]
+    {
         let mut world = proven(|_| {});
         drop(world.write(0, b"a"));
         let asked = only(&mut world);
         assert_eq!(one(&asked).1, 1);
         world.refuse(&asked, code);
         world.pass_ms(200);
-        assert_eq!(one(&only(&mut world)), (1002, 0, vec!["a".into()]));
+        let again = only(&mut world);
+        assert_eq!((one(&again).0, epoch(&again)), expected);
+        assert_eq!((one(&again).1, letter(&again)), (0, "a".into()));
     }
 }
 
@@ -254,7 +262,7 @@ fn a_new_id_asked_for_by_one_partition_leaves_the_others_alone() {
     drop((world.write(0, b"a"), world.write(1, b"b")));
     world.held.insert(ApiKey::INIT_PRODUCER_ID);
     let asked = produces(&mut world);
-    world.refuse(&asked[0], ErrorCode::UNKNOWN_PRODUCER_ID);
+    world.refuse(&asked[0], ErrorCode::INVALID_PRODUCER_EPOCH);
     assert_eq!(world.take(ApiKey::INIT_PRODUCER_ID).len(), 1);
     world.accept(&asked[1], 0);
     drop(world.write(1, b"c"));

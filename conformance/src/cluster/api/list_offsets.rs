@@ -74,7 +74,8 @@ fn list_partition(
             partition_index,
             timestamp,
             offset,
-            leader_epoch,
+            // Before version 4 there is no room for it, and no leave to drop it.
+            leader_epoch: if call.version >= 4 { leader_epoch } else { -1 },
             ..Default::default()
         },
         Err(code) => refused(partition_index, code),

@@ -2,8 +2,10 @@
 //!
 //! Rules:
 //! - It is asked for when there is something to send, and nothing is sent before it is there.
-//! - A new one is asked for when a partition must number its batches anew. Partitions that need none go on under the old
-//!   one, until nothing of it is under way there.
+//! - When a partition must number its batches anew, the epoch is raised, without asking: brokers let only transactional
+//!   producers ask for an epoch. The new epoch fences what may still arrive of the old one (KIP-360). A new id is asked
+//!   for only when epochs run out, or a broker knows a newer one than ours.
+//! - Partitions that need no new numbers go on under the old identity until nothing of it is under way there.
 
 use std::sync::Arc;
 
@@ -25,13 +27,13 @@ pub(super) enum Identity {
     /// To be asked for when there is something to send.
     Wanted,
     Asking,
-    /// A new one is asked for; partitions that need none go on under the old one.
+    /// A new id is asked for; partitions that need none go on under the old one.
     Renewing,
     Ready(ProducerId, i16),
 }
 
 impl Producer {
-    /// Without a transactional id brokers bump no epochs: each answer brings a new id, which does as well.
+    /// Without a transactional id each answer brings a new id.
     pub(super) fn ask_identity(&mut self, ctx: &mut Ctx<'_>) {
         let request = InitProducerIdRequest {
             transactional_id: None,
@@ -108,6 +110,7 @@ impl Producer {
         }
         match self.identity {
             Identity::Ready(id, epoch) if (id, epoch) != partition.identity => {
+                partition.outdated = false;
                 let forgotten = std::mem::take(&mut partition.forgotten);
                 let cause = partition.last_error.as_deref().cloned().unwrap_or(Error::Closed);
                 let (lost, batches): (Vec<_>, Vec<_>) =
@@ -117,6 +120,10 @@ impl Producer {
                 }
                 let producer = record::Producer { id, epoch, base_sequence: 0, transactional: false };
                 self.work(slot, Work::Restamp { producer, batches });
+            }
+            Identity::Ready(id, epoch) if epoch < i16::MAX && !partition.outdated => {
+                self.identity = Identity::Ready(id, epoch + 1);
+                self.renumber(ctx, slot);
             }
             Identity::Ready(..) => {
                 self.identity = Identity::Renewing;

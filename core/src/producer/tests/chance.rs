@@ -2,18 +2,36 @@
 
 use super::*;
 
+/// What a broker knows of a producer: its epoch, the next sequence number, the last five batches (sequence, offset).
+struct Known {
+    epoch: i16,
+    next: i32,
+    recent: std::collections::VecDeque<(i32, i64)>,
+}
+
 /// A partition's log with a broker's check of sequence numbers.
 #[derive(Default)]
 struct Log {
     values: Vec<String>,
-    /// Next sequence number and the last five batches (sequence, offset) of each producer.
-    producers: std::collections::BTreeMap<i64, (i32, std::collections::VecDeque<(i32, i64)>)>,
+    producers: std::collections::BTreeMap<i64, Known>,
 }
 
 impl Log {
     fn append(&mut self, asked: &Asked) -> Result<i64, ErrorCode> {
         let (id, sequence, values) = one(asked);
-        let (next, recent) = self.producers.entry(id).or_insert((sequence, Default::default()));
+        let epoch = epoch(asked);
+        let known =
+            self.producers.entry(id).or_insert(Known { epoch, next: sequence, recent: Default::default() });
+        if epoch < known.epoch {
+            return Err(ErrorCode::INVALID_PRODUCER_EPOCH);
+        }
+        if epoch > known.epoch {
+            if sequence != 0 {
+                return Err(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER);
+            }
+            *known = Known { epoch, next: 0, recent: Default::default() };
+        }
+        let Known { next, recent, .. } = known;
         if let Some((_, offset)) = recent.iter().find(|(known, _)| *known == sequence) {
             return Ok(*offset);
         }

@@ -261,7 +261,7 @@ impl Inner {
                     }
                 }
                 Output::Complete { completion, first, records, outcome } => {
-                    effects.wakers.extend(completion.complete(first, records, outcome).into_iter().flatten());
+                    effects.wakers.extend(completion.complete(first, records, outcome));
                 }
                 Output::Release { budget, bytes } => effects.wakers.extend(budget.release(bytes)),
                 Output::Fetched { reader, chunk } => {

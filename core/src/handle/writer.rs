@@ -63,6 +63,14 @@ struct TopicState {
     waiting: Vec<Waker>,
 }
 
+impl TopicState {
+    fn wait(&mut self, waker: &Waker) {
+        if !self.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
+            self.waiting.push(waker.clone());
+        }
+    }
+}
+
 impl Topics {
     pub(crate) fn on_topic(&self, topic: &Arc<str>, view: Result<Arc<View>, Error>, wakers: &mut Vec<Waker>) {
         let topic = self.entry(topic);
@@ -246,7 +254,7 @@ impl Writer {
                 Some(Err(_)) if !attempt.asked => {
                     attempt.asked = true;
                     state.view = None;
-                    state.waiting.push(cx.waker().clone());
+                    state.wait(cx.waker());
                     drop(state);
                     if let Some(name) = record.topic.map(Arc::from).or_else(|| inner.config.topic.clone()) {
                         inner.client.shared.gate.command(Command::Topic { writer: inner.id, topic: name });
@@ -256,7 +264,7 @@ impl Writer {
                 Some(Err(error)) => return Poll::Ready(Err(error.clone())),
                 None => {
                     attempt.asked = true;
-                    state.waiting.push(cx.waker().clone());
+                    state.wait(cx.waker());
                     return Poll::Pending;
                 }
             }
@@ -370,7 +378,8 @@ impl Writer {
         let batches = self.outstanding();
         self.inner.client.shared.gate.command(Command::Flush { writer: self.inner.id });
         for batch in batches {
-            poll_fn(|cx| batch.poll_done(cx.waker())).await;
+            let mut place = None;
+            poll_fn(|cx| batch.poll_done(&mut place, cx.waker())).await;
         }
     }
 

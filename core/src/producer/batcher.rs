@@ -42,10 +42,25 @@ struct Fate {
     records: Option<u32>,
     /// First record, number of records, outcome: one part, or more for a batch that was split.
     parts: Vec<(u32, u32, Outcome)>,
-    waiting: Vec<Option<Waker>>,
+    /// Woken, and forgotten, with each part.
+    waiting: Vec<Waker>,
 }
 
+/// A waiter's place: how many parts there were when it came, and its index among those who wait since then.
+pub(crate) type Place = Option<(usize, usize)>;
+
 impl Fate {
+    /// Registers a waiter, or renews its waker where it waits already.
+    fn wait(&mut self, place: &mut Place, waker: &Waker) {
+        match *place {
+            Some((parts, index)) if parts == self.parts.len() => self.waiting[index].clone_from(waker),
+            _ => {
+                *place = Some((self.parts.len(), self.waiting.len()));
+                self.waiting.push(waker.clone());
+            }
+        }
+    }
+
     fn is_done(&self) -> bool {
         self.records == Some(self.parts.iter().map(|(_, count, _)| count).sum())
     }
@@ -64,7 +79,7 @@ impl Completion {
     }
 
     /// Settles `count` records from `first`; the wakers returned are to be woken outside of every lock.
-    pub(crate) fn complete(&self, first: u32, count: u32, outcome: Outcome) -> Vec<Option<Waker>> {
+    pub(crate) fn complete(&self, first: u32, count: u32, outcome: Outcome) -> Vec<Waker> {
         let mut fate = lock(&self.fate);
         fate.parts.push((first, count, outcome));
         std::mem::take(&mut fate.waiting)
@@ -76,12 +91,12 @@ impl Completion {
     }
 
     /// Ready when each record of the batch has an outcome.
-    pub(crate) fn poll_done(&self, waker: &Waker) -> Poll<()> {
+    pub(crate) fn poll_done(&self, place: &mut Place, waker: &Waker) -> Poll<()> {
         let mut fate = lock(&self.fate);
         if fate.is_done() {
             return Poll::Ready(());
         }
-        fate.waiting.push(Some(waker.clone()));
+        fate.wait(place, waker);
         Poll::Pending
     }
 
@@ -118,12 +133,12 @@ impl fmt::Debug for Completion {
 pub struct Delivery {
     pub(crate) completion: Arc<Completion>,
     pub(crate) index: u32,
-    slot: Option<usize>,
+    place: Place,
 }
 
 impl Delivery {
     pub(crate) fn new(completion: Arc<Completion>, index: u32) -> Self {
-        Delivery { completion, index, slot: None }
+        Delivery { completion, index, place: None }
     }
 
     /// The outcome if it is known already.
@@ -147,14 +162,7 @@ impl Future for Delivery {
         if let Some(written) = completion.written(&fate, self.index) {
             return Poll::Ready(written);
         }
-        // Completing a part of a split batch empties the list: the slot may be gone.
-        match self.slot.and_then(|slot| fate.waiting.get_mut(slot)) {
-            Some(waiting) => *waiting = Some(cx.waker().clone()),
-            None => {
-                self.slot = Some(fate.waiting.len());
-                fate.waiting.push(Some(cx.waker().clone()));
-            }
-        }
+        fate.wait(&mut self.place, cx.waker());
         Poll::Pending
     }
 }
@@ -441,4 +449,48 @@ impl fmt::Debug for Gather {
 /// A poisoned lock is a panic elsewhere while it was held; the data are whole, since nothing in between can panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Once a waiter of a split batch took the place of another, who then slept for ever.
+    #[test]
+    fn each_part_of_a_split_batch_wakes_all_who_still_wait() {
+        let completion = Completion::new("t".into(), 0);
+        let counts: Vec<Arc<Count>> = (0..4).map(|_| Arc::default()).collect();
+        let mut deliveries: Vec<_> = (0..4).map(|index| Delivery::new(completion.clone(), index)).collect();
+        let poll = |delivery: &mut Delivery, count: &Arc<Count>| {
+            let waker = Waker::from(count.clone());
+            Pin::new(delivery).poll(&mut Context::from_waker(&waker)).map(|written| written.unwrap().offset)
+        };
+        // In another order the second time, and twice: a second poll renews the waker in its place.
+        for (index, count) in counts.iter().enumerate() {
+            assert_eq!(poll(&mut deliveries[index], count), Poll::Pending);
+            assert_eq!(poll(&mut deliveries[index], count), Poll::Pending);
+        }
+        completion.complete(0, 1, Ok((Some(10), None))).into_iter().for_each(Waker::wake);
+        assert_eq!(poll(&mut deliveries[0], &counts[0]), Poll::Ready(Some(10)));
+        for index in [2, 3, 1] {
+            assert_eq!(poll(&mut deliveries[index], &counts[index]), Poll::Pending);
+        }
+        completion.complete(1, 3, Ok((Some(20), None))).into_iter().for_each(Waker::wake);
+        for (index, offset) in [(1, 20), (2, 21), (3, 22)] {
+            assert_eq!(counts[index].0.load(Ordering::Relaxed), 2, "woken once by each part");
+            assert_eq!(poll(&mut deliveries[index], &counts[index]), Poll::Ready(Some(offset)));
+        }
+    }
 }

@@ -191,9 +191,7 @@ fn fail(
     reserved: usize,
     wakers: &mut Vec<Waker>,
 ) {
-    wakers.extend(
-        completion.complete(first, records, Err(WriteError::not_written(cause))).into_iter().flatten(),
-    );
+    wakers.extend(completion.complete(first, records, Err(WriteError::not_written(cause))));
     wakers.extend(gather.budget.release(reserved));
 }
 

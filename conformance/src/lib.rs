@@ -3,7 +3,7 @@
 //! - [`cluster`]: a simulated Kafka cluster, a pure machine that is also served behind TCP in any process;
 //! - [`sim`]: the simulator, real handles and the simulated cluster on virtual time, in one thread, from one seed;
 //! - [`kafka`]: real brokers of many releases, started from Maven's jars;
-//! - [`bench`]: what the binary `milena-conformance bench` runs.
+//! - [`mod@bench`]: what the binary `milena-conformance bench` runs.
 
 pub mod bench;
 pub mod cli;

@@ -122,6 +122,29 @@ fn on_threads_news_during_a_seal_are_kept() {
     }
 }
 
+/// By the trait alone, as the combinators of `futures` would.
+#[tokio::test]
+async fn a_reader_is_a_stream() {
+    async fn count(
+        mut stream: impl futures_core::Stream<Item = Result<Message, milena_core::Error>> + Unpin,
+    ) -> usize {
+        let mut count = 0;
+        while let Some(message) =
+            std::future::poll_fn(|cx| std::pin::Pin::new(&mut stream).poll_next(cx)).await
+        {
+            message.unwrap();
+            count += 1;
+        }
+        count
+    }
+    let cluster = cluster();
+    let client = milena_tokio::connect(Config::new(&cluster.bootstrap()).unwrap()).await.unwrap();
+    let writer = client.writer(WriterConfig::new("events")).unwrap();
+    let written = writer.write_all((0..10).map(|_| Record::new("x"))).await;
+    assert!(written.iter().all(Result::is_ok));
+    assert_eq!(count(client.reader(until_end("events")).unwrap()).await, 10);
+}
+
 #[test]
 fn without_acknowledgement_records_arrive_all_the_same() {
     let cluster = cluster();
@@ -134,6 +157,18 @@ fn without_acknowledgement_records_arrive_all_the_same() {
     for _ in 0..100 {
         reader.next_timeout(Duration::from_secs(20)).unwrap().unwrap().unwrap();
     }
+}
+
+/// Brokers before 2.1 know no zstd: the records are refused here, with the reason.
+#[test]
+fn a_codec_that_the_broker_does_not_know_is_an_error() {
+    let cluster = Cluster::builder().topic("events", 1).as_version("2.0.1").start().unwrap();
+    let client = milena_blocking::connect(Config::new(&cluster.bootstrap()).unwrap()).unwrap();
+    let mut config = WriterConfig::new("events");
+    config.compression = Compression::Zstd;
+    let error = client.writer(config).unwrap().write(Record::new("x")).unwrap_err();
+    assert_eq!(error.fate, milena_core::Fate::NotWritten);
+    assert!(matches!(error.cause, milena_core::Error::Unsupported { theirs: Some((0, 6)), .. }), "{error}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Milena on tokio: sockets, timers and tasks for the sans-IO Kafka client.
 //!
 //! [`connect`] gives a [`Client`], and from it come [`Writer`]s and [`Reader`]s. They work in any task of any runtime;
-//! the client's own tasks run on the runtime in which it was connected.
+//! the client's own tasks run on the runtime in which it was connected. A [`Reader`] is also a `futures_core::Stream`.
 //!
 //! ```no_run
 //! use milena_tokio::{Config, ReaderConfig, Record, Until, WriterConfig};
@@ -25,7 +25,6 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant as StdInstant, SystemTime};
 
@@ -60,18 +59,6 @@ pub async fn connect(config: Config) -> Result<Client, Error> {
 /// Outside of a tokio runtime.
 pub fn client(config: Config) -> Result<Client, Error> {
     drive::start(Tokio { origin: StdInstant::now(), handle: Handle::current() }, config, seed())
-}
-
-/// A [`Reader`] as a stream.
-#[derive(Debug)]
-pub struct ReaderStream(pub Reader);
-
-impl futures_core::Stream for ReaderStream {
-    type Item = Result<Message, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0.poll_next(cx)
-    }
 }
 
 /// From the operating system, by the way of std's hash keys: two draws of two words.

@@ -163,6 +163,18 @@ impl Reader {
     }
 }
 
+#[cfg(feature = "stream")]
+impl futures_core::Stream for Reader {
+    type Item = Result<Message, Error>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Message, Error>>> {
+        Reader::poll_next(&mut self, cx)
+    }
+}
+
 /// An item that can be an error.
 trait FromError {
     fn from_error(error: Error) -> Self;

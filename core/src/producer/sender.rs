@@ -32,7 +32,7 @@ use crate::protocol::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
 };
 use crate::protocol::{ApiKey, BrokerId, ErrorCode, ProducerId};
-use crate::record;
+use crate::record::{self, Compression};
 use crate::rng::Backoff;
 use crate::time::Instant;
 use crate::wire::{Str, Uuid};
@@ -502,8 +502,9 @@ impl Producer {
         self.next_request += 1;
         self.sent.insert(id, Sent { node: leader, batches, topic_ids });
         self.nodes.entry(leader).or_default().in_flight += 1;
-        // Record batches of version 2 came with version 3, topic ids with 13.
-        let versions = (3, if has_ids { i16::MAX } else { 12 });
+        // Record batches of version 2 came with version 3, zstd with 7, topic ids with 13.
+        let oldest = if self.config.compression == Compression::Zstd { 7 } else { 3 };
+        let versions = (oldest, if has_ids { i16::MAX } else { 12 });
         let answered = self.config.acks != Acks::None;
         let tag = Tag::Produce(self.id, id);
         ctx.send_as(Target::Broker(leader), Lane::Produce, Box::new(request), tag, versions, answered);

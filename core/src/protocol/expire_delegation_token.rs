@@ -1,0 +1,26 @@
+//! ExpireDelegationToken (key 40): TODO
+
+use super::ErrorCode;
+use bytes::Bytes;
+
+request! {
+    /// TODO
+    ExpireDelegationTokenRequest: EXPIRE_DELEGATION_TOKEN -> ExpireDelegationTokenResponse, versions 0..=2, flexible 2.. {
+        /// TODO
+        hmac: Bytes { 0.., secret },
+        /// TODO
+        expiry_time_period_ms: i64 { 0.. },
+    }
+}
+
+message! {
+    /// TODO
+    ExpireDelegationTokenResponse: versions 0..=2, flexible 2.. {
+        /// What went wrong.
+        error_code: ErrorCode { 0.. },
+        /// TODO
+        expiry_timestamp_ms: i64 { 0.. },
+        /// How long the client is to wait before its next request because of a quota, in ms.
+        throttle_time_ms: i32 { 0.. },
+    }
+}

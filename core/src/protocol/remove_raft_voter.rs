@@ -1,0 +1,28 @@
+//! RemoveRaftVoter (key 81): TODO
+
+use super::{BrokerId, ErrorCode};
+use crate::wire::{Str, Uuid};
+
+request! {
+    /// TODO
+    RemoveRaftVoterRequest: REMOVE_RAFT_VOTER -> RemoveRaftVoterResponse, versions 0..=0, flexible 0.. {
+        /// TODO
+        cluster_id: Option<Str> { 0.., nullable 0.. },
+        /// TODO
+        voter_id: BrokerId { 0.. },
+        /// TODO
+        voter_directory_id: Uuid { 0.. },
+    }
+}
+
+message! {
+    /// TODO
+    RemoveRaftVoterResponse: versions 0..=0, flexible 0.. {
+        /// How long the client is to wait before its next request because of a quota, in ms.
+        throttle_time_ms: i32 { 0.. },
+        /// What went wrong.
+        error_code: ErrorCode { 0.. },
+        /// The same in words, if the broker has any.
+        error_message: Option<Str> { 0.., nullable 0.., ignorable },
+    }
+}

@@ -19,7 +19,7 @@ use crate::protocol::metadata::*;
 use crate::protocol::produce::{
     PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
 };
-use crate::protocol::{self, ApiKey, BrokerId, ErrorCode, ProducerId, Request};
+use crate::protocol::{self, ApiKey, BrokerId, ErrorCode, LeaderEpoch, ProducerId, Request};
 use crate::time::{Instant, Now};
 use crate::wire::{Str, Uuid};
 
@@ -266,7 +266,7 @@ impl World {
             let of = |(index, (leader, epoch)): (usize, &(i32, i32))| MetadataResponsePartition {
                 partition_index: index as i32,
                 leader_id: BrokerId(*leader),
-                leader_epoch: *epoch,
+                leader_epoch: LeaderEpoch(*epoch),
                 ..Default::default()
             };
             MetadataResponseTopic {

@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
+use milena_core::protocol::LeaderEpoch;
 use milena_core::record::{self, Batch, Batches};
 
 /// First allocation of a log: an idle or small partition stays small.
@@ -21,7 +22,7 @@ pub(super) struct BatchEntry {
     pub(super) base_offset: i64,
     pub(super) last_offset: i64,
     pub(super) max_timestamp: i64,
-    pub(super) leader_epoch: i32,
+    pub(super) leader_epoch: LeaderEpoch,
     /// Bytes ever written before this batch.
     position: u64,
     size: usize,
@@ -69,7 +70,12 @@ impl PartitionLog {
     }
 
     /// Appends one batch; returns its base offset. `log_append_time` is written into the batch if given.
-    pub(super) fn append(&mut self, batch: &Batch, leader_epoch: i32, log_append_time: Option<i64>) -> i64 {
+    pub(super) fn append(
+        &mut self,
+        batch: &Batch,
+        leader_epoch: LeaderEpoch,
+        log_append_time: Option<i64>,
+    ) -> i64 {
         let raw = batch.bytes();
         let position = self.end_position();
         if self.tail.capacity() - self.tail.len() < raw.len() {
@@ -81,7 +87,7 @@ impl PartitionLog {
         let mut written = self.tail.split_off(self.tail.len());
         written.extend_from_slice(raw);
         let base_offset = self.end_offset;
-        record::set_base_offset(&mut written, base_offset, leader_epoch);
+        record::set_base_offset(&mut written, base_offset, leader_epoch.0);
         let mut max_timestamp = batch.max_timestamp();
         if let Some(time) = log_append_time {
             record::set_log_append_time(&mut written, time);

@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use milena_core::protocol::{ApiKey, BrokerId};
+use milena_core::protocol::{ApiKey, BrokerId, LeaderEpoch};
 use milena_core::record::Batch;
 use milena_core::wire::Framer;
 
@@ -211,7 +211,7 @@ impl Cluster {
     }
 
     /// See [`ClusterState::leader`].
-    pub fn leader(&self, topic: &str, partition: i32) -> Option<(BrokerId, i32)> {
+    pub fn leader(&self, topic: &str, partition: i32) -> Option<(BrokerId, LeaderEpoch)> {
         self.shared.step(|state, _| state.leader(topic, partition))
     }
 

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::Bytes;
-use milena_core::protocol::{self, ApiKey, BrokerId, RequestHeader};
+use milena_core::protocol::{self, ApiKey, BrokerId, LeaderEpoch, RequestHeader};
 use milena_core::record::Batch;
 use milena_core::wire::{Frame, Str, Uuid};
 
@@ -222,7 +222,7 @@ impl ClusterState {
     }
 
     /// Who leads a partition, in which leader epoch; [`BrokerId::NONE`] while nobody does.
-    pub fn leader(&self, topic: &str, partition: i32) -> Option<(BrokerId, i32)> {
+    pub fn leader(&self, topic: &str, partition: i32) -> Option<(BrokerId, LeaderEpoch)> {
         let partition = self.topics.get(topic)?.partition(partition)?;
         Some((partition.leader, partition.leader_epoch))
     }

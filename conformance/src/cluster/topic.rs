@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use milena_core::protocol::{BrokerId, ErrorCode};
+use milena_core::protocol::{BrokerId, ErrorCode, LeaderEpoch};
 use milena_core::wire::{Str, Uuid};
 
 use super::ConnectionId;
@@ -37,7 +37,7 @@ pub(super) struct TopicSettings {
 pub(super) struct Partition {
     /// [`BrokerId::NONE`] while no in-sync replica is up.
     pub(super) leader: BrokerId,
-    pub(super) leader_epoch: i32,
+    pub(super) leader_epoch: LeaderEpoch,
     pub(super) replicas: Vec<BrokerId>,
     /// In-sync replicas; the last one stays in when it goes down, since it alone may lead again.
     pub(super) in_sync: Vec<BrokerId>,
@@ -62,7 +62,7 @@ impl Partition {
         let in_sync: Vec<_> = replicas.iter().copied().filter(|replica| is_up(*replica)).collect();
         Partition {
             leader: in_sync.first().copied().unwrap_or(BrokerId::NONE),
-            leader_epoch: 0,
+            leader_epoch: LeaderEpoch(0),
             in_sync: if in_sync.is_empty() { replicas.clone() } else { in_sync },
             replicas,
             log: PartitionLog::new(),
@@ -77,13 +77,13 @@ impl Partition {
     pub(super) fn check(
         &self,
         broker: BrokerId,
-        current_leader_epoch: i32,
+        current_leader_epoch: LeaderEpoch,
         leader_only: bool,
     ) -> Result<(), ErrorCode> {
         if !self.replicas.contains(&broker) {
             return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
         }
-        if current_leader_epoch >= 0 && current_leader_epoch < self.leader_epoch {
+        if current_leader_epoch >= LeaderEpoch(0) && current_leader_epoch < self.leader_epoch {
             return Err(ErrorCode::FENCED_LEADER_EPOCH);
         }
         if current_leader_epoch > self.leader_epoch {
@@ -98,7 +98,7 @@ impl Partition {
     /// A new leader, or none, in a new epoch.
     pub(super) fn elect(&mut self, leader: BrokerId) {
         self.leader = leader;
-        self.leader_epoch += 1;
+        self.leader_epoch.0 += 1;
     }
 
     /// `broker` went down: it leaves the in-sync replicas, and the next of them leads if it led.
@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn leaders_move_with_their_brokers() {
         let mut partition = Partition::new(vec![BrokerId(2), BrokerId(1)], |_| true);
-        let seen = |p: &Partition| (p.leader, p.leader_epoch, p.in_sync.clone());
+        let seen = |p: &Partition| (p.leader, p.leader_epoch.0, p.in_sync.clone());
         assert_eq!(seen(&partition), (BrokerId(2), 0, vec![BrokerId(2), BrokerId(1)]));
         partition.on_broker_down(BrokerId(2));
         assert_eq!(seen(&partition), (BrokerId(1), 1, vec![BrokerId(1)]));

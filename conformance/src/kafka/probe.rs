@@ -79,8 +79,9 @@ fn call<R: Request>(stream: &mut TcpStream, request: &mut R, version: i16) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use milena_core::protocol::metadata::MetadataResponseBroker;
     use milena_core::protocol::{
-        ApiVersionsResponse, BrokerId, ErrorCode, MetadataResponse, MetadataResponseBroker, encode_response,
+        ApiVersionsResponse, BrokerId, ErrorCode, MetadataResponse, encode_response,
     };
     use std::net::TcpListener;
     use std::thread;

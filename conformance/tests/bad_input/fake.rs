@@ -8,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use milena_core::protocol::api_versions::ApiVersion;
 use milena_core::protocol::fetch::{FetchableTopicResponse, PartitionData};
 use milena_core::protocol::list_offsets::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 use milena_core::protocol::metadata::{
@@ -15,9 +16,9 @@ use milena_core::protocol::metadata::{
 };
 use milena_core::protocol::produce::{PartitionProduceResponse, TopicProduceResponse};
 use milena_core::protocol::{
-    self, ApiKey, ApiVersion, ApiVersionsRequest, ApiVersionsResponse, BrokerId, ErrorCode, FetchRequest,
-    FetchResponse, InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse,
-    MetadataRequest, MetadataResponse, ProduceRequest, ProduceResponse, ProducerId, Request, RequestHeader,
+    self, ApiKey, ApiVersionsRequest, ApiVersionsResponse, BrokerId, ErrorCode, FetchRequest, FetchResponse,
+    InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest,
+    MetadataResponse, ProduceRequest, ProduceResponse, ProducerId, Request, RequestHeader,
 };
 use milena_core::record::Batches;
 use milena_core::wire::Framer;
@@ -99,8 +100,8 @@ impl Asked {
                     let known = topic.name.as_deref() == Some("t");
                     let partition = MetadataResponsePartition {
                         leader_id: BrokerId(1),
-                        replica_nodes: vec![BrokerId(1)],
-                        isr_nodes: vec![BrokerId(1)],
+                        replica_nodes: [BrokerId(1)].into(),
+                        isr_nodes: [BrokerId(1)].into(),
                         ..Default::default()
                     };
                     MetadataResponseTopic {

@@ -1,10 +1,14 @@
 //! Leaders, brokers that stop, topics, coordinators, producer ids.
 
 use milena_conformance::cluster::ClusterOptions;
+use milena_core::protocol::create_topics::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
+};
+use milena_core::protocol::delete_topics::DeleteTopicState;
+use milena_core::protocol::metadata::MetadataRequestTopic;
 use milena_core::protocol::{
-    BrokerId, CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
-    DeleteTopicState, DeleteTopicsRequest, ErrorCode, FetchRequest, FindCoordinatorRequest,
-    InitProducerIdRequest, MetadataRequest, MetadataRequestTopic, ProducerId,
+    BrokerId, CreateTopicsRequest, DeleteTopicsRequest, ErrorCode, FetchRequest, FindCoordinatorRequest,
+    InitProducerIdRequest, LeaderEpoch, MetadataRequest, ProducerId,
 };
 use milena_core::wire::{Str, Uuid};
 
@@ -18,12 +22,12 @@ fn a_moved_leader_has_a_new_epoch() {
     let conn = script.connect(1);
     let topic = &script.metadata(conn, "t", 12).topics[0];
     let (old, epoch) = (topic.partitions[0].leader_id, topic.partitions[0].leader_epoch);
-    assert_eq!((epoch, topic.partitions[0].replica_nodes.len()), (0, 3));
+    assert_eq!((epoch, topic.partitions[0].replica_nodes.len()), (LeaderEpoch(0), 3));
     let new = BrokerId(old.0 % 3 + 1);
     let at_old = script.connect(old.0);
     let waiting = script.connect(old.0);
     let mut fetch = fetch_request("t", 0, 0);
-    fetch.topics[0].partitions[0].current_leader_epoch = 0;
+    fetch.topics[0].partitions[0].current_leader_epoch = LeaderEpoch(0);
     script.send(waiting, fetch.clone(), 12);
     assert!(script.state.move_leader("t", 0, new));
     script.drain();
@@ -32,9 +36,13 @@ fn a_moved_leader_has_a_new_epoch() {
 
     let answer = script.produce(at_old, 0, batch(&["a"]));
     assert_eq!((answer.error_code, answer.base_offset), (ErrorCode::NOT_LEADER_OR_FOLLOWER, -1));
-    assert_eq!((answer.current_leader.leader_id, answer.current_leader.leader_epoch), (new, 1), "KIP-951");
+    assert_eq!(
+        (answer.current_leader.leader_id, answer.current_leader.leader_epoch),
+        (new, LeaderEpoch(1)),
+        "KIP-951"
+    );
     // A consumer's fetch may be served by a follower from version 11 on, not before.
-    fetch.topics[0].partitions[0].current_leader_epoch = -1;
+    fetch.topics[0].partitions[0].current_leader_epoch = LeaderEpoch::NONE;
     fetch.max_wait_ms = 0;
     assert_eq!(fetched(&script.call(at_old, fetch.clone(), 11)), values(&[]));
     assert_eq!(fetched(&script.call(at_old, fetch.clone(), 10)), failed(ErrorCode::NOT_LEADER_OR_FOLLOWER));
@@ -44,12 +52,12 @@ fn a_moved_leader_has_a_new_epoch() {
     let epochs =
         [(0, ErrorCode::FENCED_LEADER_EPOCH), (1, ErrorCode::NONE), (2, ErrorCode::UNKNOWN_LEADER_EPOCH)];
     for (epoch, code) in epochs {
-        fetch.topics[0].partitions[0].current_leader_epoch = epoch;
+        fetch.topics[0].partitions[0].current_leader_epoch = LeaderEpoch(epoch);
         assert_eq!(fetched(&script.call(at_new, fetch.clone(), 12)).0, code);
     }
     assert_eq!(script.state.log("t", 0).next().unwrap().partition_leader_epoch(), 1);
     let partition = &script.metadata(conn, "t", 12).topics[0].partitions[0];
-    assert_eq!((partition.leader_id, partition.leader_epoch), (new, 1));
+    assert_eq!((partition.leader_id, partition.leader_epoch), (new, LeaderEpoch(1)));
 }
 
 #[test]
@@ -69,13 +77,13 @@ fn a_stopped_broker_loses_its_leaders_and_connections() {
     let alive: Vec<_> = metadata.brokers.iter().map(|broker| broker.node_id.0).collect();
     assert_eq!(alive, [2, 3]);
     let partition = &metadata.topics[0].partitions[0];
-    assert_eq!((partition.leader_id, partition.leader_epoch), (BrokerId(2), 1));
+    assert_eq!((partition.leader_id, partition.leader_epoch), (BrokerId(2), LeaderEpoch(1)));
     assert_eq!(partition.isr_nodes, [BrokerId(2), BrokerId(3)]);
     assert_eq!(partition.offline_replicas, [BrokerId(1)]);
     assert_eq!(script.produced(other, batch(&["b"])), (ErrorCode::NONE, 1), "nothing was lost");
     assert!(script.state.start_broker(BrokerId(1)));
     let partition = &script.metadata(other, "t", 12).topics[0].partitions[0];
-    assert_eq!((partition.leader_id, partition.leader_epoch), (BrokerId(2), 1));
+    assert_eq!((partition.leader_id, partition.leader_epoch), (BrokerId(2), LeaderEpoch(1)));
     assert_eq!(partition.isr_nodes.len(), 3);
     script.connect(1);
 }
@@ -97,7 +105,7 @@ fn the_only_replica_leads_again_when_it_is_back() {
     );
     assert_eq!(script.produced(other, batch(&["a"])).0, ErrorCode::NOT_LEADER_OR_FOLLOWER);
     script.state.start_broker(BrokerId(1));
-    assert_eq!(script.state.leader("t", 0), Some((BrokerId(1), 2)));
+    assert_eq!(script.state.leader("t", 0), Some((BrokerId(1), LeaderEpoch(2))));
 }
 
 #[test]
@@ -236,7 +244,7 @@ fn topics_are_created_and_deleted_by_request() {
         );
         assert_eq!(result.topic_id.is_zero(), code != ErrorCode::NONE);
     }
-    assert_eq!(script.state.leader("m", 0), Some((BrokerId(3), 0)));
+    assert_eq!(script.state.leader("m", 0), Some((BrokerId(3), LeaderEpoch(0))));
     let twice =
         CreateTopicsRequest { topics: vec![topic("x", 1, 1), topic("x", 1, 1)], ..Default::default() };
     let results = script.call(conn, twice, 7).topics;

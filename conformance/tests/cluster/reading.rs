@@ -1,10 +1,9 @@
 //! Fetch and ListOffsets: limits, long polls, offsets.
 
 use milena_conformance::cluster::ClusterOptions;
-use milena_core::protocol::{
-    BrokerId, ErrorCode, FetchPartition, FetchRequest, ListOffsetsPartition, ListOffsetsRequest,
-    ListOffsetsTopic,
-};
+use milena_core::protocol::fetch::FetchPartition;
+use milena_core::protocol::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
+use milena_core::protocol::{BrokerId, ErrorCode, FetchRequest, LeaderEpoch, ListOffsetsRequest};
 
 use crate::script::{Script, WALL_MS, batch, failed, fetch_request, fetched, values};
 
@@ -180,7 +179,8 @@ fn offsets_are_listed() {
     script.produced(conn, batch(&["a", "b", "c"]));
     script.produced(conn, batch(&["d"]));
     let list = |script: &mut Script, timestamp, version| {
-        let partition = ListOffsetsPartition { timestamp, current_leader_epoch: -1, ..Default::default() };
+        let partition =
+            ListOffsetsPartition { timestamp, current_leader_epoch: LeaderEpoch::NONE, ..Default::default() };
         let topic = ListOffsetsTopic { name: "t".into(), partitions: vec![partition], ..Default::default() };
         let request =
             ListOffsetsRequest { replica_id: BrokerId(-1), topics: vec![topic], ..Default::default() };
@@ -199,7 +199,7 @@ fn offsets_are_listed() {
     let conn = script.connect(1);
     script.produced_at(conn, 3, batch(&["a", "b"]));
     let mut oldest = ListOffsetsPartition { timestamp: -1, max_num_offsets: 9, ..Default::default() };
-    oldest.current_leader_epoch = -1;
+    oldest.current_leader_epoch = LeaderEpoch::NONE;
     let topic = ListOffsetsTopic { name: "t".into(), partitions: vec![oldest], ..Default::default() };
     let request = ListOffsetsRequest { replica_id: BrokerId(-1), topics: vec![topic], ..Default::default() };
     assert_eq!(script.call(conn, request, 0).topics[0].partitions[0].old_style_offsets, [2, 0]);

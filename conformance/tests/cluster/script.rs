@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use milena_conformance::cluster::{ClusterOptions, ClusterOutput, ClusterState, ConnectionId, Now};
+use milena_core::protocol::fetch::{FetchPartition, FetchTopic};
+use milena_core::protocol::metadata::MetadataRequestTopic;
+use milena_core::protocol::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceData};
 use milena_core::protocol::{
-    BrokerId, ErrorCode, FetchPartition, FetchRequest, FetchResponse, FetchTopic, MetadataRequest,
-    MetadataRequestTopic, MetadataResponse, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
-    ProducerId, Request, TopicProduceData, decode_response, encode_request,
+    BrokerId, ErrorCode, FetchRequest, FetchResponse, MetadataRequest, MetadataResponse, ProduceRequest,
+    ProducerId, Request, decode_response, encode_request,
 };
 use milena_core::record::{BatchBuilder, Batches, Compression, Limits, Producer};
 

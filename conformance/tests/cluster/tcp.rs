@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use milena_conformance::cluster::Cluster;
 use milena_core::protocol::{
-    BrokerId, ErrorCode, FetchRequest, MetadataRequest, ProduceRequest, Request, decode_response,
-    encode_request,
+    BrokerId, ErrorCode, FetchRequest, LeaderEpoch, MetadataRequest, ProduceRequest, Request,
+    decode_response, encode_request,
 };
 use milena_core::record::{BatchBuilder, Compression, Producer};
 use milena_core::wire::Framer;
@@ -101,7 +101,7 @@ fn tcp_brokers_stop_and_start_on_their_ports() {
     assert!(!cluster.stop_broker(BrokerId(1)));
     assert!(waiting.receive::<FetchRequest>(11).is_none());
     assert!(TcpStream::connect(addresses[0]).is_err(), "refused");
-    assert_eq!(cluster.leader("t", 0), Some((BrokerId(2), 1)));
+    assert_eq!(cluster.leader("t", 0), Some((BrokerId(2), LeaderEpoch(1))));
     other.send(metadata_request("t"), 9);
     let metadata = other.receive::<MetadataRequest>(9).unwrap();
     let ports: Vec<_> = metadata.brokers.iter().map(|broker| broker.port).collect();

@@ -19,7 +19,7 @@ use crate::error::{CloseReason, Error};
 use crate::protocol::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponsePartition, MetadataResponseTopic,
 };
-use crate::protocol::{ApiKey, BrokerId, ErrorCode};
+use crate::protocol::{ApiKey, BrokerId, ErrorCode, LeaderEpoch};
 use crate::rng::{Backoff, Rng};
 use crate::time::Instant;
 use crate::wire::{Str, Uuid};
@@ -33,7 +33,7 @@ pub(crate) struct PartitionInfo {
     /// `None` while an election is under way.
     pub(crate) leader: Option<BrokerId>,
     /// -1 if the broker does not tell (Metadata before version 7).
-    pub(crate) epoch: i32,
+    pub(crate) epoch: LeaderEpoch,
 }
 
 #[derive(Debug, Default)]
@@ -172,7 +172,7 @@ impl Cluster {
         topic: &str,
         partition: i32,
         leader: BrokerId,
-        epoch: i32,
+        epoch: LeaderEpoch,
         address: Option<Address>,
     ) -> bool {
         let partitions = self.topics.get_mut(topic).map(|topic| &mut topic.partitions);
@@ -258,7 +258,9 @@ impl Cluster {
     ) {
         if version < FIRST_TRUE_EPOCHS {
             let topics = answer.topics.iter_mut();
-            topics.flat_map(|topic| &mut topic.partitions).for_each(|partition| partition.leader_epoch = -1);
+            topics
+                .flat_map(|topic| &mut topic.partitions)
+                .for_each(|partition| partition.leader_epoch = LeaderEpoch::NONE);
         }
         self.refresh.in_flight = false;
         self.refresh.last = Some(now);
@@ -389,7 +391,7 @@ impl Topic {
             }
             let info = PartitionInfo::of(partition);
             match self.partitions.get_mut(index) {
-                Some(known) if info.epoch < known.epoch && info.epoch >= 0 => settled = false,
+                Some(known) if info.epoch < known.epoch && info.epoch >= LeaderEpoch(0) => settled = false,
                 Some(known) => *known = info,
                 None => self.partitions.push(info),
             }

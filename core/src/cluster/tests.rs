@@ -37,7 +37,7 @@ impl Script {
     }
 
     fn known(&self) -> Option<(Option<i32>, i32)> {
-        self.cluster.partition("t", 0).map(|info| (info.leader.map(|leader| leader.0), info.epoch))
+        self.cluster.partition("t", 0).map(|info| (info.leader.map(|leader| leader.0), info.epoch.0))
     }
 
     fn state(&self) -> &'static str {
@@ -60,7 +60,7 @@ fn answer(code: ErrorCode, id: u8, partitions: &[(i32, i32, i32)]) -> MetadataRe
     let partitions = partitions.iter().map(|(index, leader, epoch)| MetadataResponsePartition {
         partition_index: *index,
         leader_id: BrokerId(*leader),
-        leader_epoch: *epoch,
+        leader_epoch: LeaderEpoch(*epoch),
         ..Default::default()
     });
     let topic = MetadataResponseTopic {
@@ -240,14 +240,17 @@ fn a_hint_is_followed_only_with_a_newer_epoch_and_an_address() {
         let mut script = Script::new();
         script.partition(0, NEWEST, 1, 1, 5);
         let address = address.then(|| "new:1".parse().unwrap());
-        assert_eq!(script.cluster.on_leader_hint("t", 0, BrokerId(leader), epoch, address), taken);
+        assert_eq!(
+            script.cluster.on_leader_hint("t", 0, BrokerId(leader), LeaderEpoch(epoch), address),
+            taken
+        );
         let expected = if taken { (Some(leader), epoch) } else { (Some(1), 5) };
         assert_eq!(script.known(), Some(expected), "{epoch} {leader}");
     }
     let mut script = Script::new();
     script.partition(0, NEWEST, 1, 1, 5);
     for (topic, partition) in [("t", 1), ("t", -1), ("other", 0)] {
-        assert!(!script.cluster.on_leader_hint(topic, partition, BrokerId(2), 9, None));
+        assert!(!script.cluster.on_leader_hint(topic, partition, BrokerId(2), LeaderEpoch(9), None));
     }
 }
 

@@ -24,7 +24,7 @@ use crate::protocol::fetch::{
     FetchPartition, FetchRequest, FetchTopic, FetchableTopicResponse, PartitionData,
 };
 use crate::protocol::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
-use crate::protocol::{ApiKey, BrokerId, ErrorCode};
+use crate::protocol::{ApiKey, BrokerId, ErrorCode, LeaderEpoch};
 use crate::record::Batches;
 use crate::rng::Backoff;
 use crate::time::Instant;
@@ -41,7 +41,7 @@ pub(crate) enum Event {
     Leader {
         partition: i32,
         leader: BrokerId,
-        epoch: i32,
+        epoch: LeaderEpoch,
         address: Option<Address>,
     },
 }
@@ -251,7 +251,7 @@ impl Consumer {
                     partition_index: *partition,
                     current_leader_epoch: cluster
                         .partition(&self.config.topic, *partition)
-                        .map_or(-1, |info| info.epoch),
+                        .map_or(LeaderEpoch::NONE, |info| info.epoch),
                     timestamp,
                     ..Default::default()
                 });
@@ -415,7 +415,7 @@ impl Consumer {
             partition: *partition,
             current_leader_epoch: cluster
                 .partition(&self.config.topic, *partition)
-                .map_or(-1, |info| info.epoch),
+                .map_or(LeaderEpoch::NONE, |info| info.epoch),
             fetch_offset: positions[partition],
             partition_max_bytes: self.config.partition_bytes,
             ..Default::default()

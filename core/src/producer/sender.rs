@@ -31,7 +31,7 @@ use crate::producer::outcome::{Action, may_be_written};
 use crate::protocol::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
 };
-use crate::protocol::{ApiKey, BrokerId, ErrorCode, ProducerId};
+use crate::protocol::{ApiKey, BrokerId, ErrorCode, LeaderEpoch, ProducerId};
 use crate::record::{self, Compression};
 use crate::rng::Backoff;
 use crate::time::Instant;
@@ -52,7 +52,7 @@ pub(crate) enum Event {
     Complete { completion: Arc<Completion>, first: u32, records: u32, outcome: Outcome },
     Release { budget: Arc<Budget>, bytes: usize },
     Refresh,
-    Leader { topic: Arc<str>, partition: i32, leader: BrokerId, epoch: i32, address: Option<Address> },
+    Leader { topic: Arc<str>, partition: i32, leader: BrokerId, epoch: LeaderEpoch, address: Option<Address> },
 }
 
 struct Partition {

@@ -14,7 +14,7 @@ use crate::producer::{Budget, Delivery, Gather, Job, Record};
 use crate::protocol::produce::{
     LeaderIdAndEpoch, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
 };
-use crate::protocol::{ApiKey, BrokerId, ErrorCode, ProducerId};
+use crate::protocol::{ApiKey, BrokerId, ErrorCode, LeaderEpoch, ProducerId};
 use crate::record::{self, Batches, Compression, Limits};
 use crate::time::{Instant, Now};
 
@@ -501,7 +501,11 @@ fn a_hint_at_the_new_leader_is_followed_without_metadata() {
     let request: ProduceRequest = first.request();
     let partition = PartitionProduceResponse {
         error_code: ErrorCode::NOT_LEADER_OR_FOLLOWER,
-        current_leader: LeaderIdAndEpoch { leader_id: BrokerId(3), leader_epoch: 1, ..Default::default() },
+        current_leader: LeaderIdAndEpoch {
+            leader_id: BrokerId(3),
+            leader_epoch: LeaderEpoch(1),
+            ..Default::default()
+        },
         ..Default::default()
     };
     let topic = TopicProduceResponse {

@@ -1,48 +1,54 @@
-//! CreatePartitions (key 37): TODO
+//! CreatePartitions (key 37): give topics more partitions.
 
 use super::{BrokerId, ErrorCode};
 use crate::wire::{Packed, Str};
 
 request! {
-    /// TODO
+    /// Asks the controller to give topics more partitions; there is no way to take some away.
+    ///
+    /// Version 1 changes nothing but when the broker throttles (KIP-219). Version 2 is flexible. Version 3
+    /// may be refused by a quota (KIP-599).
     CreatePartitionsRequest: CREATE_PARTITIONS -> CreatePartitionsResponse, versions 0..=3, flexible 2.. {
-        /// TODO
+        /// The topics, each once.
         topics: Vec<CreatePartitionsTopic> { 0.. },
-        /// TODO
+        /// How long to wait until the partitions are there, in ms.
         timeout_ms: i32 { 0.. },
-        /// TODO
+        /// Whether to check everything and create nothing.
         validate_only: bool { 0.. },
     }
 
-    /// TODO
+    /// A topic that is to grow.
     CreatePartitionsTopic {
-        /// TODO
+        /// Its name.
         name: Str { 0.. },
-        /// TODO
+        /// How many partitions it is to have in all, which must be more than it has.
         count: i32 { 0.. },
-        /// TODO
+        /// Where the replicas of the new partitions go, one entry for each, by rising partition; null to let
+        /// the controller choose.
         assignments: Option<Vec<CreatePartitionsAssignment>> { 0.., nullable 0.. },
     }
 
-    /// TODO
+    /// Where a new partition's replicas go.
     CreatePartitionsAssignment {
-        /// TODO
+        /// The brokers, the preferred leader first; as many as the topic's other partitions have.
         broker_ids: Packed<BrokerId> { 0.. },
     }
 }
 
 message! {
-    /// TODO
+    /// What became of each topic.
+    ///
+    /// Version 3 can tell `THROTTLING_QUOTA_EXCEEDED`.
     CreatePartitionsResponse: versions 0..=3, flexible 2.. {
         /// How long the client is to wait before its next request because of a quota, in ms.
         throttle_time_ms: i32 { 0.. },
-        /// TODO
+        /// Results by topic.
         results: Vec<CreatePartitionsTopicResult> { 0.. },
     }
 
-    /// TODO
+    /// A topic's result.
     CreatePartitionsTopicResult {
-        /// TODO
+        /// Its name.
         name: Str { 0.. },
         /// What went wrong.
         error_code: ErrorCode { 0.. },

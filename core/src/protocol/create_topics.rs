@@ -1,7 +1,7 @@
 //! CreateTopics (key 19): create topics.
 
 use super::{BrokerId, ErrorCode};
-use crate::wire::{Str, Uuid};
+use crate::wire::{Packed, Str, Uuid};
 
 request! {
     /// Asks the controller to create topics.
@@ -36,7 +36,7 @@ request! {
         /// The partition.
         partition_index: i32 { 0.. },
         /// The brokers, the preferred leader first.
-        broker_ids: Vec<BrokerId> { 0.. },
+        broker_ids: Packed<BrokerId> { 0.. },
     }
 
     /// A topic's setting.

@@ -1,26 +1,31 @@
-//! DeleteGroups (key 42): TODO
+//! DeleteGroups (key 42): delete groups.
 
 use super::ErrorCode;
 use crate::wire::Str;
 
 request! {
-    /// TODO
+    /// Asks the groups' coordinator to delete groups and their committed offsets (KIP-229). A group that
+    /// still has members gets `NON_EMPTY_GROUP`, one that another broker coordinates `NOT_COORDINATOR`.
+    ///
+    /// Version 1 changes nothing but when the broker throttles (KIP-219). Version 2 is flexible.
     DeleteGroupsRequest: DELETE_GROUPS -> DeleteGroupsResponse, versions 0..=2, flexible 2.. {
-        /// TODO
+        /// The groups' ids.
         groups_names: Vec<Str> { 0.. },
     }
 }
 
 message! {
-    /// TODO
+    /// What became of each group.
+    ///
+    /// No version changes a field. Version 2 is flexible.
     DeleteGroupsResponse: versions 0..=2, flexible 2.. {
         /// How long the client is to wait before its next request because of a quota, in ms.
         throttle_time_ms: i32 { 0.. },
-        /// TODO
+        /// Results by group.
         results: Vec<DeletableGroupResult> { 0.. },
     }
 
-    /// TODO
+    /// A group's result.
     DeletableGroupResult {
         /// The group's id.
         group_id: Str { 0.. },

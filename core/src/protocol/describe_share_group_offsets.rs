@@ -1,46 +1,51 @@
-//! DescribeShareGroupOffsets (key 90): TODO
+//! DescribeShareGroupOffsets (key 90): how far share groups are.
 
 use super::{ErrorCode, LeaderEpoch};
 use crate::wire::{Packed, Str, Uuid};
 
 request! {
-    /// TODO
-    DescribeShareGroupOffsetsRequest: DESCRIBE_SHARE_GROUP_OFFSETS -> DescribeShareGroupOffsetsResponse, versions 0..=1, flexible 0.. {
-        /// TODO
+    /// Asks the groups' coordinator where share groups stand in their partitions (KIP-932).
+    ///
+    /// Every version is flexible. Version 1 is for the response (KIP-1226).
+    DescribeShareGroupOffsetsRequest: DESCRIBE_SHARE_GROUP_OFFSETS -> DescribeShareGroupOffsetsResponse,
+        versions 0..=1, flexible 0.. {
+        /// The groups, all of the one coordinator.
         groups: Vec<DescribeShareGroupOffsetsRequestGroup> { 0.. },
     }
 
-    /// TODO
+    /// A group asked for.
     DescribeShareGroupOffsetsRequestGroup {
         /// The group's id.
         group_id: Str { 0.. },
-        /// TODO
+        /// What to tell, by topic; null for every partition the group has a state for.
         topics: Option<Vec<DescribeShareGroupOffsetsRequestTopic>> { 0.., nullable 0.. },
     }
 
-    /// TODO
+    /// A topic asked for.
     DescribeShareGroupOffsetsRequestTopic {
         /// The topic's name.
         topic_name: Str { 0.. },
-        /// TODO
+        /// The partitions.
         partitions: Packed<i32> { 0.. },
     }
 }
 
 message! {
-    /// TODO
+    /// Where the groups stand.
+    ///
+    /// Version 1 brings the lag (KIP-1226).
     DescribeShareGroupOffsetsResponse: versions 0..=1, flexible 0.. {
         /// How long the client is to wait before its next request because of a quota, in ms.
         throttle_time_ms: i32 { 0.. },
-        /// TODO
+        /// Results by group.
         groups: Vec<DescribeShareGroupOffsetsResponseGroup> { 0.. },
     }
 
-    /// TODO
+    /// A group's results.
     DescribeShareGroupOffsetsResponseGroup {
         /// The group's id.
         group_id: Str { 0.. },
-        /// TODO
+        /// Results by topic.
         topics: Vec<DescribeShareGroupOffsetsResponseTopic> { 0.. },
         /// What went wrong.
         error_code: ErrorCode { 0.. },
@@ -48,25 +53,26 @@ message! {
         error_message: Option<Str> { 0.., nullable 0.., default null },
     }
 
-    /// TODO
+    /// A topic's results.
     DescribeShareGroupOffsetsResponseTopic {
         /// The topic's name.
         topic_name: Str { 0.. },
-        /// The topic's id.
+        /// The topic's id; zero if there is no such topic.
         topic_id: Uuid { 0.. },
-        /// TODO
+        /// Results by partition.
         partitions: Vec<DescribeShareGroupOffsetsResponsePartition> { 0.. },
     }
 
-    /// TODO
+    /// A partition's result.
     DescribeShareGroupOffsetsResponsePartition {
         /// The partition.
         partition_index: i32 { 0.. },
-        /// TODO
+        /// The first offset the group is not done with: no record before it is delivered any more. -1 if
+        /// the group has not begun.
         start_offset: i64 { 0.. },
-        /// TODO
+        /// The partition's leader epoch, as kept with the group's state of it.
         leader_epoch: LeaderEpoch { 0.. },
-        /// TODO
+        /// How many records the group is not done with, from there to the partition's end; -1 if not known.
         lag: i64 { 1.., default -1, ignorable },
         /// What went wrong.
         error_code: ErrorCode { 0.. },

@@ -1,50 +1,56 @@
-//! DescribeTransactions (key 65): TODO
+//! DescribeTransactions (key 65): tell the state of transactions.
 
 use super::{ErrorCode, ProducerId};
 use crate::wire::{Packed, Str};
 
 request! {
-    /// TODO
-    DescribeTransactionsRequest: DESCRIBE_TRANSACTIONS -> DescribeTransactionsResponse, versions 0..=0, flexible 0.. {
-        /// TODO
+    /// Asks the coordinator of transactional ids how their transactions stand (KIP-664).
+    ///
+    /// There is only version 0, which is flexible.
+    DescribeTransactionsRequest: DESCRIBE_TRANSACTIONS -> DescribeTransactionsResponse,
+        versions 0..=0, flexible 0.. {
+        /// The transactional ids, all of which the broker asked must coordinate.
         transactional_ids: Vec<Str> { 0.. },
     }
 }
 
 message! {
-    /// TODO
+    /// The state of each transaction.
     DescribeTransactionsResponse: versions 0..=0, flexible 0.. {
         /// How long the client is to wait before its next request because of a quota, in ms.
         throttle_time_ms: i32 { 0.. },
-        /// TODO
+        /// Results by transactional id.
         transaction_states: Vec<TransactionState> { 0.. },
     }
 
-    /// TODO
+    /// A transactional id's state.
     TransactionState {
-        /// What went wrong.
+        /// What went wrong; `TRANSACTIONAL_ID_NOT_FOUND` if the coordinator does not know the id.
         error_code: ErrorCode { 0.. },
         /// The transactional id.
         transactional_id: Str { 0.. },
-        /// TODO
+        /// How it stands: `Empty`, `Ongoing`, `PrepareCommit`, `PrepareAbort`, `CompleteCommit`,
+        /// `CompleteAbort`, `PrepareEpochFence` or `Dead`.
         transaction_state: Str { 0.. },
-        /// TODO
+        /// How long a transaction may stay open before the coordinator aborts it, in ms.
         transaction_timeout_ms: i32 { 0.. },
-        /// TODO
+        /// When the latest transaction began, in ms since the epoch; -1 if none has since the producer got
+        /// its id and epoch.
         transaction_start_time_ms: i64 { 0.. },
         /// The producer's id.
         producer_id: ProducerId { 0.. },
         /// The producer's epoch.
         producer_epoch: i16 { 0.. },
-        /// TODO
+        /// The partitions in the open transaction, by topic; while it commits or aborts, those whose marker
+        /// is not written yet.
         topics: Vec<TopicData> { 0.. },
     }
 
-    /// TODO
+    /// A topic's partitions in the transaction.
     TopicData {
-        /// TODO
+        /// The topic's name.
         topic: Str { 0.. },
-        /// TODO
+        /// The partitions.
         partitions: Packed<i32> { 0.. },
     }
 }

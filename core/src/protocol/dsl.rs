@@ -18,7 +18,7 @@
 //! ```
 //!
 //! A field's line holds its versions and then, in any order, `nullable <versions>`, `tag <number>`,
-//! `ignorable`, `plain` and `default <null, true or a number>`. A message that never is flexible says
+//! `ignorable`, `plain`, `secret` and `default <null, true or a number>`. A message that never is flexible says
 //! `flexible never`; a request whose newest version is not final adds `, stable <newest final version>`.
 //!
 //! From that come the struct, its default and its one field list, which the codec goes through in every
@@ -88,7 +88,7 @@ macro_rules! structs {
         }
     )*) => { $(
         $(#[$meta])*
-        #[derive(Clone, Debug, PartialEq)]
+        #[derive(Clone, PartialEq)]
         pub struct $name {
             $(
                 $(#[$field_meta])*
@@ -111,6 +111,12 @@ macro_rules! structs {
                     $($field: crate::wire::Value::initial($field),)*
                     unknown_tagged_fields: Vec::new(),
                 }
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                crate::protocol::show(stringify!($name), &mut self.clone(), f)
             }
         }
 
@@ -175,6 +181,9 @@ macro_rules! field {
     (@ $so_far:expr, plain $(, $($rest:tt)*)?) => {
         field!(@ $so_far.plain(), $($($rest)*)?)
     };
+    (@ $so_far:expr, secret $(, $($rest:tt)*)?) => {
+        field!(@ $so_far.secret(), $($($rest)*)?)
+    };
     (@ $so_far:expr, default null $(, $($rest:tt)*)?) => {
         field!(@ $so_far.default(crate::wire::Initial::Null), $($($rest)*)?)
     };
@@ -200,6 +209,24 @@ macro_rules! wire_newtype {
 
             fn code(&mut self, codec: &mut crate::wire::Codec<'_>, field: &'static crate::wire::Field) {
                 self.0.code(codec, field);
+            }
+        }
+
+        impl crate::wire::Element for $name {
+            const SIZE: usize = <$inner as crate::wire::Element>::SIZE;
+
+            #[inline]
+            fn from_wire(bytes: &[u8]) -> Self {
+                Self(crate::wire::Element::from_wire(bytes))
+            }
+
+            #[inline]
+            fn to_wire(self, bytes: &mut [u8]) {
+                crate::wire::Element::to_wire(self.0, bytes);
+            }
+
+            fn event(self) -> crate::wire::Event<'static> {
+                crate::wire::Element::event(self.0)
             }
         }
     };

@@ -1,7 +1,7 @@
 //! Fetch (key 1): read record batches.
 
-use super::{BrokerId, ErrorCode, ProducerId};
-use crate::wire::{Str, Uuid};
+use super::{BrokerId, ErrorCode, LeaderEpoch, ProducerId};
+use crate::wire::{Packed, Str, Uuid};
 use bytes::Bytes;
 
 request! {
@@ -63,11 +63,11 @@ request! {
         /// The partition.
         partition: i32 { 0.. },
         /// The leader's epoch as the client knows it, or -1.
-        current_leader_epoch: i32 { 9.., default -1, ignorable },
+        current_leader_epoch: LeaderEpoch { 9.., default -1, ignorable },
         /// The offset to read from.
         fetch_offset: i64 { 0.. },
         /// The epoch of the last record read, or -1.
-        last_fetched_epoch: i32 { 12.., default -1 },
+        last_fetched_epoch: LeaderEpoch { 12.., default -1 },
         /// The first offset of the replica that asks; -1 for a consumer.
         log_start_offset: i64 { 5.., default -1, ignorable },
         /// Bytes of records of this partition at most, with the exception that `max_bytes` has.
@@ -85,7 +85,7 @@ request! {
         /// The topic's id.
         topic_id: Uuid { 13.., ignorable },
         /// The partitions.
-        partitions: Vec<i32> { 7.. },
+        partitions: Packed<i32> { 7.. },
     }
 }
 
@@ -148,7 +148,7 @@ message! {
     /// The end of an epoch in the leader's log.
     EpochEndOffset {
         /// The epoch, or -1.
-        epoch: i32 { 12.., default -1 },
+        epoch: LeaderEpoch { 12.., default -1 },
         /// One past its last offset, or -1.
         end_offset: i64 { 12.., default -1 },
     }
@@ -158,7 +158,7 @@ message! {
         /// The leader, or -1.
         leader_id: BrokerId { 12.., default -1 },
         /// Its epoch, or -1.
-        leader_epoch: i32 { 12.., default -1 },
+        leader_epoch: LeaderEpoch { 12.., default -1 },
     }
 
     /// A snapshot of the metadata log.
@@ -166,7 +166,7 @@ message! {
         /// One past its last offset, or -1.
         end_offset: i64 { 0.., default -1 },
         /// The epoch of its last record, or -1.
-        epoch: i32 { 0.., default -1 },
+        epoch: LeaderEpoch { 0.., default -1 },
     }
 
     /// A transaction that was aborted.

@@ -18,6 +18,17 @@ impl ProducerId {
     pub const NONE: Self = Self(-1);
 }
 
+/// How often a partition has had a new leader: what tells which of two brokers is ahead ([KIP-101]).
+///
+/// [KIP-101]: https://cwiki.apache.org/confluence/display/KAFKA/KIP-101+-+Alter+Replication+Protocol+to+use+Leader+Epoch+rather+than+High+Watermark+for+Truncation
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct LeaderEpoch(pub i32);
+
+impl LeaderEpoch {
+    /// Not known: from before Kafka 0.11, or from a client that does not say.
+    pub const NONE: Self = Self(-1);
+}
+
 macro_rules! shown_as_number {
     ($($name:ident)*) => { $(
         impl fmt::Display for $name {
@@ -34,6 +45,7 @@ macro_rules! shown_as_number {
     )* };
 }
 
-shown_as_number!(BrokerId ProducerId);
+shown_as_number!(BrokerId ProducerId LeaderEpoch);
 wire_newtype!(BrokerId(i32));
 wire_newtype!(ProducerId(i64));
+wire_newtype!(LeaderEpoch(i32));

@@ -10,7 +10,8 @@ request! {
     /// Version 2 is flexible. Version 3 lets a producer go on after an error with a higher epoch (KIP-360).
     /// Version 4 can tell `PRODUCER_FENCED` (KIP-588), 5 errors of transactions precisely (KIP-890). Version
     /// 6, two-phase commit (KIP-939), is not final in 4.3.
-    InitProducerIdRequest: INIT_PRODUCER_ID -> InitProducerIdResponse, versions 0..=6, flexible 2.., stable 5 {
+    InitProducerIdRequest: INIT_PRODUCER_ID -> InitProducerIdResponse,
+        versions 0..=6, flexible 2.., stable 5 {
         /// The transactional id, null without transactions.
         transactional_id: Option<Str> { 0.., nullable 0.. },
         /// How long a transaction may stay open before the coordinator aborts it, in ms.

@@ -1,7 +1,7 @@
 //! ListOffsets (key 2): find offsets by time.
 
-use super::{BrokerId, ErrorCode};
-use crate::wire::Str;
+use super::{BrokerId, ErrorCode, LeaderEpoch};
+use crate::wire::{Packed, Str};
 
 request! {
     /// Asks partition leaders for the first offset at or after a time, or for a special one.
@@ -35,7 +35,7 @@ request! {
         /// The partition.
         partition_index: i32 { 0.. },
         /// The leader's epoch as the client knows it, or -1.
-        current_leader_epoch: i32 { 4.., default -1, ignorable },
+        current_leader_epoch: LeaderEpoch { 4.., default -1, ignorable },
         /// The time in ms since the epoch, or -1 for the latest offset, -2 for the earliest, or a newer
         /// special value.
         timestamp: i64 { 0.. },
@@ -70,12 +70,12 @@ message! {
         /// What went wrong.
         error_code: ErrorCode { 0.. },
         /// Offsets before the time, the latest first.
-        old_style_offsets: Vec<i64> { 0..=0 },
+        old_style_offsets: Packed<i64> { 0..=0 },
         /// The timestamp of the record found, or -1.
         timestamp: i64 { 1.., default -1 },
         /// The offset found, or -1.
         offset: i64 { 1.., default -1 },
         /// The epoch of the record found, or -1.
-        leader_epoch: i32 { 4.., default -1 },
+        leader_epoch: LeaderEpoch { 4.., default -1 },
     }
 }

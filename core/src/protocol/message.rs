@@ -1,5 +1,5 @@
 use super::ApiKey;
-use crate::wire::{self, Shape, Struct, Visitor, WireError};
+use crate::wire::{self, Shape, Struct, Supplier, Visitor, WireError};
 use bytes::Bytes;
 use std::fmt::Debug;
 use std::ops::RangeInclusive;
@@ -61,6 +61,17 @@ pub trait Message: Struct + Default + Clone + Debug + PartialEq {
     /// default.
     fn visit(&mut self, version: i16, visitor: &mut dyn Visitor) {
         wire::visit(self, Self::SHAPE, version, visitor);
+    }
+
+    /// A message whose fields, those that it has in `version`, get their values from a supplier.
+    ///
+    /// # Errors
+    ///
+    /// The version does not exist.
+    fn supplied(version: i16, supplier: &mut dyn Supplier) -> Result<Self, WireError> {
+        let mut message = Self::default();
+        wire::fill(&mut message, Self::SHAPE, version, supplier)?;
+        Ok(message)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Metadata (key 3): brokers, topics, partitions and their leaders.
 
-use super::{BrokerId, ErrorCode};
-use crate::wire::{Str, Uuid};
+use super::{BrokerId, ErrorCode, LeaderEpoch};
+use crate::wire::{Packed, Str, Uuid};
 
 request! {
     /// Asks any broker what the cluster looks like.
@@ -91,12 +91,12 @@ message! {
         /// The leader, or -1.
         leader_id: BrokerId { 0.. },
         /// Its epoch, or -1.
-        leader_epoch: i32 { 7.., default -1, ignorable },
+        leader_epoch: LeaderEpoch { 7.., default -1, ignorable },
         /// The replicas, the preferred leader first.
-        replica_nodes: Vec<BrokerId> { 0.. },
+        replica_nodes: Packed<BrokerId> { 0.. },
         /// The replicas in sync.
-        isr_nodes: Vec<BrokerId> { 0.. },
+        isr_nodes: Packed<BrokerId> { 0.. },
         /// The replicas that are offline.
-        offline_replicas: Vec<BrokerId> { 5.., ignorable },
+        offline_replicas: Packed<BrokerId> { 5.., ignorable },
     }
 }

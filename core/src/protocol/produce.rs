@@ -1,6 +1,6 @@
 //! Produce (key 0): append record batches.
 
-use super::{BrokerId, ErrorCode};
+use super::{BrokerId, ErrorCode, LeaderEpoch};
 use crate::wire::{Str, Uuid};
 use bytes::Bytes;
 
@@ -103,7 +103,7 @@ message! {
         /// The leader, or -1.
         leader_id: BrokerId { 10.., default -1 },
         /// Its epoch, or -1.
-        leader_epoch: i32 { 10.., default -1 },
+        leader_epoch: LeaderEpoch { 10.., default -1 },
     }
 
     /// Where a broker is.

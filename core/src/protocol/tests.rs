@@ -2,8 +2,12 @@
 
 #![expect(unreachable_pub, reason = "the macros make public structs")]
 
+use super::api_versions::ApiVersion;
+use super::fetch::{FetchPartition, FetchableTopicResponse};
+use super::metadata::{MetadataResponsePartition, MetadataResponseTopic};
+use super::produce::{PartitionProduceData, TopicProduceData};
 use super::*;
-use crate::wire::{Event, Str, TaggedField, Uuid, Visitor, WireError, WireFault};
+use crate::wire::{Event, Field, Packed, Str, TaggedField, Uuid, Visitor, WireError, WireFault};
 use bytes::Bytes;
 
 message! {
@@ -26,7 +30,7 @@ message! {
         /// Tagged.
         five: Option<Inner> { 2.., nullable 2.., tag 5, default null },
         /// Tagged, in a later version.
-        six: Vec<i16> { 3.., tag 6 },
+        six: Packed<i16> { 3.., tag 6 },
     }
 
     /// A struct.
@@ -143,7 +147,7 @@ fn arrays_beyond_what_is_left() {
 
 #[test]
 fn arrays_beyond_what_is_reserved() {
-    let partitions: Vec<i32> = (0..50_000).collect();
+    let partitions: Packed<i32> = (0..50_000).collect();
     let forgotten_topics_data = vec![fetch::ForgottenTopic { partitions, ..Default::default() }];
     let bytes = bytes_of(FetchRequest { forgotten_topics_data, ..FetchRequest::default() }, 18);
     assert!(bytes.len() > 200_000);
@@ -203,7 +207,7 @@ fn known_and_unknown_tags_share_one_order() {
 
 #[test]
 fn a_tag_of_a_later_version_is_unknown_before() {
-    let message = Corners { six: vec![1, 2], ..corners() };
+    let message = Corners { six: Packed::from([1, 2]), ..corners() };
     let bytes = bytes_of(message.clone(), 3);
     assert!(bytes.ends_with(b"\x01\x06\x05\x03\0\x01\0\x02"));
     let unknown = vec![unknown(6, b"\x03\0\x01\0\x02")];
@@ -290,12 +294,12 @@ fn a_visitor_is_told_what_the_version_has() {
     struct Names(String);
 
     impl Visitor for Names {
-        fn event(&mut self, name: &'static str, event: Event<'_>) {
-            self.0 += &format!("{name}={event:?} ");
+        fn event(&mut self, field: &'static Field, event: Event<'_>) {
+            self.0 += &format!("{}={event:?} ", field.name());
         }
     }
 
-    let mut message = Corners { six: vec![3], port: 9092, ..corners() };
+    let mut message = Corners { six: Packed::from([3]), port: 9092, ..corners() };
     message.unknown_tagged_fields = vec![unknown(9, b"x")];
     let mut told = |version| {
         let mut names = Names::default();

@@ -1,6 +1,6 @@
 //! The one codec: every message states its fields once, and the codec decides what that does.
 //!
-//! * A [`Codec`] has a direction (measure, encode, decode, visit) and a version. Fields come to it one by one,
+//! * A [`Codec`] has a direction (measure, encode, decode, visit, fill) and a version. Fields come to it one by one,
 //!   in the order of the specification; it passes over those the version does not have.
 //! * Its methods are outlined and not generic: a message adds a call per field to the program, not a copy of
 //!   this.
@@ -11,12 +11,16 @@
 mod primitives;
 mod tags;
 
-use super::{Event, Field, Frame, Struct, TaggedField, Value, Visitor, WireError, WireFault};
+use super::{Event, Field, Frame, Struct, Supplier, TaggedField, Value, Visitor, WireError, WireFault};
 use bytes::{BufMut, Bytes, BytesMut};
 use std::mem;
 
 /// The longest bytes and arrays there may be: their length is an int32 in the old form.
 const MAX_LENGTH: usize = i32::MAX as usize;
+
+/// The version in which a visitor is told every field there is, for what prints a message without knowing its
+/// version.
+const EVERY_VERSION: i16 = i16::MIN;
 
 /// What a codec needs to know of a message: its name and its versions.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +35,7 @@ pub struct Shape {
     pub flexible: i16,
 }
 
-/// Measures, encodes, decodes or visits one message in one version.
+/// Measures, encodes, decodes, visits or fills one message in one version.
 #[derive(Debug)]
 pub struct Codec<'a> {
     direction: Direction<'a>,
@@ -47,6 +51,7 @@ enum Direction<'a> {
     Encode(Encoding),
     Decode(Decoding<'a>),
     Visit(&'a mut dyn Visitor),
+    Fill(&'a mut dyn Supplier),
 }
 
 impl std::fmt::Debug for Direction<'_> {
@@ -56,6 +61,7 @@ impl std::fmt::Debug for Direction<'_> {
             Self::Encode(_) => "Encode",
             Self::Decode(_) => "Decode",
             Self::Visit(_) => "Visit",
+            Self::Fill(_) => "Fill",
         })
     }
 }
@@ -112,7 +118,7 @@ enum Step {
 /// Those of encoding it.
 pub fn measure(message: &mut dyn Struct, shape: Shape, version: i16) -> Result<Measured, WireError> {
     let mut codec = Codec::new(Direction::Measure(Measured::default()), shape, version)?;
-    codec.structure("", message);
+    codec.structure(Field::MESSAGE, message);
     match (codec.error, codec.direction) {
         (Some(error), _) => Err(error),
         (None, Direction::Measure(measured)) => Ok(measured),
@@ -144,7 +150,7 @@ pub fn decode(
 ) -> Result<usize, WireError> {
     let decoding = Decoding { frame, at: at.min(frame.len()), end: frame.len() };
     let mut codec = Codec::new(Direction::Decode(decoding), shape, version)?;
-    codec.structure("", message);
+    codec.structure(Field::MESSAGE, message);
     match (codec.error, codec.direction) {
         (Some(error), _) => Err(error),
         (None, Direction::Decode(decoding)) => Ok(decoding.at),
@@ -155,8 +161,30 @@ pub fn decode(
 /// Tells a visitor every field that the message has in `version`; nothing if there is no such version.
 pub fn visit(message: &mut dyn Struct, shape: Shape, version: i16, visitor: &mut dyn Visitor) {
     if let Ok(mut codec) = Codec::new(Direction::Visit(visitor), shape, version) {
-        codec.structure("", message);
+        codec.structure(Field::MESSAGE, message);
     }
+}
+
+/// Tells a visitor every field of a message or a struct that is not at its default, whichever versions have it.
+pub fn visit_all(value: &mut dyn Struct, visitor: &mut dyn Visitor) {
+    let shape = Shape { name: "", first: EVERY_VERSION, last: EVERY_VERSION, flexible: EVERY_VERSION };
+    visit(value, shape, EVERY_VERSION, visitor);
+}
+
+/// Gives `message`, which must be a fresh default, the values of a supplier for what it has in `version`.
+///
+/// # Errors
+///
+/// There is no such version.
+pub fn fill(
+    message: &mut dyn Struct,
+    shape: Shape,
+    version: i16,
+    supplier: &mut dyn Supplier,
+) -> Result<(), WireError> {
+    let mut codec = Codec::new(Direction::Fill(supplier), shape, version)?;
+    codec.structure(Field::MESSAGE, message);
+    codec.error.map_or(Ok(()), Err)
 }
 
 impl Frame {
@@ -190,7 +218,7 @@ fn encode_all(
     }
     for (message, shape, version) in messages.iter_mut() {
         let mut codec = Codec::new(Direction::Encode(encoding), *shape, *version)?;
-        codec.structure("", *message);
+        codec.structure(Field::MESSAGE, *message);
         encoding = match (codec.error, codec.direction) {
             (Some(error), _) => return Err(error),
             (None, Direction::Encode(encoding)) => encoding,
@@ -239,12 +267,17 @@ impl<'a> Codec<'a> {
         }
     }
 
-    fn step(&mut self, field: &Field) -> Step {
-        let present = field.versions.contain(self.version);
+    fn step(&mut self, field: &'static Field) -> Step {
+        let present = field.versions.contain(self.version) || self.version == EVERY_VERSION;
         match (&mut self.pass, field.tag) {
+            (Pass::Body, _) if self.version == EVERY_VERSION => Step::Ask,
             (Pass::Body, None) if present => Step::Code,
-            (Pass::Body, Some(_)) if present => match self.direction {
+            (Pass::Body, Some(_)) if present => match &mut self.direction {
                 Direction::Visit(_) => Step::Ask,
+                Direction::Fill(supplier) => match supplier.is_present(field) {
+                    true => Step::Code,
+                    false => Step::Skip,
+                },
                 _ => Step::Skip,
             },
             (Pass::Body, _) => match self.direction {
@@ -264,7 +297,7 @@ impl<'a> Codec<'a> {
         if initial {
             return Step::Skip;
         }
-        if !field.versions.contain(self.version) {
+        if !field.versions.contain(self.version) && self.version != EVERY_VERSION {
             self.fail(WireFault::NotInVersion);
             return Step::Skip;
         }
@@ -280,9 +313,9 @@ impl<'a> Codec<'a> {
 
     /// A struct: its fields and, in flexible versions, its tagged fields.
     #[inline(never)]
-    pub(super) fn structure(&mut self, name: &'static str, value: &mut dyn Struct) {
+    pub(super) fn structure(&mut self, field: &'static Field, value: &mut dyn Struct) {
         if let Direction::Visit(visitor) = &mut self.direction {
-            visitor.event(name, Event::BeginStruct);
+            visitor.event(field, Event::BeginStruct);
         }
         let outer = mem::replace(&mut self.pass, Pass::Body);
         value.walk(self);
@@ -291,12 +324,15 @@ impl<'a> Codec<'a> {
                 Direction::Visit(visitor) => {
                     let unknown = value.unknown_tagged_fields();
                     if self.flexible && !unknown.is_empty() {
-                        visitor.event("unknown_tagged_fields", Event::Tags(unknown));
+                        visitor.event(Field::UNKNOWN_TAGGED_FIELDS, Event::Tags(unknown));
                     }
-                    visitor.event(name, Event::EndStruct);
+                    visitor.event(field, Event::EndStruct);
+                }
+                Direction::Fill(supplier) if self.flexible => {
+                    *value.unknown_tagged_fields() = supplier.unknown_tagged_fields();
                 }
                 Direction::Decode(_) if self.flexible => self.read_tags(value),
-                Direction::Decode(_) => {}
+                Direction::Decode(_) | Direction::Fill(_) => {}
                 _ if self.flexible => self.write_tags(value),
                 _ if !value.unknown_tagged_fields().is_empty() => self.fail_tags(WireFault::NotInVersion),
                 _ => {}
@@ -305,9 +341,9 @@ impl<'a> Codec<'a> {
         self.pass = outer;
     }
 
-    /// Whether values are replaced by what is decoded.
-    pub(super) fn is_decoding(&self) -> bool {
-        matches!(self.direction, Direction::Decode(_))
+    /// Whether values are replaced, by what is decoded or supplied.
+    pub(super) fn is_replacing(&self) -> bool {
+        matches!(self.direction, Direction::Decode(_) | Direction::Fill(_))
     }
 
     /// Whether an array's element has failed, and if so puts its index into the error.
@@ -326,7 +362,7 @@ impl<'a> Codec<'a> {
                 encoding.segments.iter().map(Bytes::len).sum::<usize>() + encoding.buffer.len()
             }
             Direction::Decode(decoding) => decoding.at,
-            Direction::Visit(_) => 0,
+            Direction::Visit(_) | Direction::Fill(_) => 0,
         }
     }
 

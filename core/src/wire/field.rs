@@ -12,6 +12,7 @@ pub struct Field {
     pub(super) tag: Option<u32>,
     pub(super) ignorable: bool,
     pub(super) plain: bool,
+    pub(super) secret: bool,
     pub(super) initial: Initial,
 }
 
@@ -41,15 +42,22 @@ pub enum Initial {
 }
 
 impl Field {
+    /// Stands for a message as a whole where a visitor is told of it: it has no name.
+    pub const MESSAGE: &'static Self = &Self::new("");
+
+    /// Stands for the tagged fields without a name where a visitor is told of them.
+    pub const UNKNOWN_TAGGED_FIELDS: &'static Self = &Self::new("unknown_tagged_fields");
+
     /// A field that no version has yet.
     pub const fn new(name: &'static str) -> Self {
         Self {
-            name,
+            name: without_raw(name),
             versions: Versions::NONE,
             nullable: Versions::NONE,
             tag: None,
             ignorable: false,
             plain: false,
+            secret: false,
             initial: Initial::Zero,
         }
     }
@@ -84,6 +92,12 @@ impl Field {
         self
     }
 
+    /// It may hold a password or a key: what prints messages leaves it out.
+    pub const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
     /// Its value where it is absent.
     pub const fn default(mut self, initial: Initial) -> Self {
         self.initial = initial;
@@ -93,6 +107,11 @@ impl Field {
     /// The field's name, as in its struct.
     pub const fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Whether it may hold a password or a key, which must not be printed.
+    pub const fn is_secret(&self) -> bool {
+        self.secret
     }
 
     /// The default its specification states.
@@ -128,6 +147,14 @@ impl Field {
             index += 1;
         }
         previous.is_some()
+    }
+}
+
+/// A name without the `r#` that it has in Rust where it is a keyword.
+const fn without_raw(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [b'r', b'#', ..] => name.split_at(2).1,
+        _ => name,
     }
 }
 

@@ -42,6 +42,26 @@ impl Frame {
         Self { segments, len }
     }
 
+    /// A frame of bytes that are no message of Kafka's: what SASL mechanisms say to each other after a
+    /// SaslHandshake of version 0 ([KIP-43]). They are read by a [`Framer`] as any other frame.
+    ///
+    /// [KIP-43]: https://cwiki.apache.org/confluence/display/KAFKA/KIP-43%3A+Kafka+SASL+enhancements
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError::TooLarge`] if they are more than a length prefix can say.
+    pub fn of_bytes(bytes: Bytes) -> Result<Self, FrameError> {
+        let limit = i32::MAX as usize;
+        match i32::try_from(bytes.len()) {
+            Ok(length) => Ok(Self::new(vec![Bytes::copy_from_slice(&length.to_be_bytes()), bytes])),
+            Err(_) => Err(FrameError::TooLarge {
+                length: bytes.len() as u64,
+                limit,
+                looks_like: LooksLike::Unknown,
+            }),
+        }
+    }
+
     /// Its bytes in all, with the length prefix.
     #[expect(clippy::len_without_is_empty, reason = "a frame has at least its length prefix")]
     pub fn len(&self) -> usize {
@@ -419,6 +439,15 @@ mod tests {
             framer.buffer().extend_from_slice(b"more");
             assert_eq!(framer.next_frame(), Err(error));
         }
+    }
+
+    #[test]
+    fn bytes_of_another_protocol_travel_in_frames() {
+        let token = Bytes::from_static(b"\0user\0secret");
+        let frame = Frame::of_bytes(token.clone()).unwrap();
+        assert_eq!(frame.len(), 4 + token.len());
+        assert_eq!(frames_of(&frame.to_bytes(), std::iter::repeat(3)), [token]);
+        assert_eq!(Frame::of_bytes(Bytes::new()).unwrap().to_bytes(), [0; 4][..]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Bytes to values and back: Kafka's primitive types, the one codec every message goes through, and frames.
 //!
-//! * [`Codec`] walks a message's field list in one of four directions: measure, encode, decode, visit.
+//! * [`Codec`] walks a message's field list in one of five directions: measure, encode, decode, visit, fill.
 //! * [`Field`] is one line of a message's specification; [`Value`] and [`Struct`] are what has a wire form.
 //! * [`Framer`] cuts a byte stream into frames, [`Frame`] is a message ready to be sent.
 //!
@@ -10,19 +10,21 @@ mod codec;
 mod error;
 mod field;
 mod frame;
+mod packed;
 mod text;
 mod uuid;
 mod value;
 mod varint;
 
 pub(crate) use codec::finish;
-pub use codec::{Codec, Measured, Shape, decode, encode, measure, visit};
+pub use codec::{Codec, Measured, Shape, decode, encode, fill, measure, visit, visit_all};
 pub use error::{WireError, WireFault};
 pub use field::{Field, Initial, TaggedField};
 pub use frame::{Frame, FrameError, Framer, LooksLike, SendQueue};
+pub use packed::{Element, Iter, Packed};
 pub use text::Str;
 pub use uuid::{ParseUuidError, Uuid};
-pub use value::{Event, Struct, Value, Visitor};
+pub use value::{Event, Struct, Supplier, Value, Visitor};
 pub use varint::{
     VarintError, put_uvarint, put_varint, put_varlong, read_uvarint, read_varint, read_varlong, uvarint_len,
     varint_len, varlong_len,

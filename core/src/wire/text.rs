@@ -1,41 +1,35 @@
+use bytes::Bytes;
+use bytestring::ByteString;
 use std::borrow::Borrow;
-use std::cmp::Ordering;
 use std::fmt;
-use std::hash::{Hash, Hasher};
 use std::ops::Deref;
-use std::sync::Arc;
+use std::str::Utf8Error;
 
 /// Shared, immutable text: cloning counts a reference and copies nothing.
 ///
-/// It owns its bytes rather than slicing them out of a frame: names outlive responses by far (a topic's name
-/// is kept as long as the topic), and a name must not keep megabytes of a response alive.
-#[derive(Clone)]
-pub struct Str(Repr);
-
-#[derive(Clone)]
-enum Repr {
-    Static(&'static str),
-    Shared(Arc<str>),
-}
+/// Out of a decoded message it is a slice of the frame, and keeps that alive: what outlives its message by far
+/// (a topic's name is kept as long as the topic) is to be copied, as `Arc<str>` or `String`.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Str(ByteString);
 
 impl Str {
     /// Text that lives in the program, without an allocation.
     pub const fn from_static(text: &'static str) -> Self {
-        Self(Repr::Static(text))
+        Self(ByteString::from_static(text))
     }
 
     /// The text itself.
     pub fn as_str(&self) -> &str {
-        match &self.0 {
-            Repr::Static(text) => text,
-            Repr::Shared(text) => text,
-        }
+        &self.0
     }
-}
 
-impl Default for Str {
-    fn default() -> Self {
-        Self::from_static("")
+    /// Text that is shared with `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are not UTF-8.
+    pub fn from_utf8(bytes: Bytes) -> Result<Self, Utf8Error> {
+        ByteString::try_from(bytes).map(Self)
     }
 }
 
@@ -61,13 +55,13 @@ impl Borrow<str> for Str {
 
 impl From<&str> for Str {
     fn from(text: &str) -> Self {
-        if text.is_empty() { Self::default() } else { Self(Repr::Shared(text.into())) }
+        Self(text.into())
     }
 }
 
 impl From<String> for Str {
     fn from(text: String) -> Self {
-        Self::from(text.as_str())
+        Self(text.into())
     }
 }
 
@@ -76,20 +70,6 @@ impl From<&String> for Str {
         Self::from(text.as_str())
     }
 }
-
-impl From<Arc<str>> for Str {
-    fn from(text: Arc<str>) -> Self {
-        Self(Repr::Shared(text))
-    }
-}
-
-impl PartialEq for Str {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
-    }
-}
-
-impl Eq for Str {}
 
 impl PartialEq<str> for Str {
     fn eq(&self, other: &str) -> bool {
@@ -100,24 +80,6 @@ impl PartialEq<str> for Str {
 impl PartialEq<&str> for Str {
     fn eq(&self, other: &&str) -> bool {
         self.as_str() == *other
-    }
-}
-
-impl PartialOrd for Str {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Str {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.as_str().cmp(other.as_str())
-    }
-}
-
-impl Hash for Str {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_str().hash(state);
     }
 }
 
@@ -136,6 +98,7 @@ impl fmt::Debug for Str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cmp::Ordering;
     use std::collections::BTreeMap;
 
     #[test]

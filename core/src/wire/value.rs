@@ -19,7 +19,7 @@ pub trait Value {
 }
 
 /// A message, or a struct in one: a list of fields.
-pub trait Struct {
+pub trait Struct: std::fmt::Debug {
     /// Hands every field to [`Codec::field`], in the order of its specification.
     fn walk(&mut self, codec: &mut Codec<'_>);
 
@@ -35,9 +35,32 @@ pub trait Struct {
 
 /// Told every field that a message has in one version, in order.
 pub trait Visitor {
-    /// A field's name (an array's elements have the array's) and its value, or where a struct or an array
-    /// begins or ends. The message itself is a struct without a name.
-    fn event(&mut self, name: &'static str, event: Event<'_>);
+    /// A field (an array's elements have the array's) and its value, or where a struct or an array begins or
+    /// ends. The message itself is a struct, of [`Field::MESSAGE`].
+    fn event(&mut self, field: &'static Field, event: Event<'_>);
+}
+
+/// Gives every field that a message has in one version its value, in order: the other way of a [`Visitor`], to
+/// make messages by chance or from another notation.
+pub trait Supplier {
+    /// A number, a boolean, a float or a uuid: `bytes` are its bytes on the wire, to be replaced; `current`
+    /// tells its type and its default.
+    fn fixed(&mut self, field: &'static Field, current: Event<'_>, bytes: &mut [u8]);
+
+    /// Text; null only where that is allowed.
+    fn text(&mut self, field: &'static Field, may_be_null: bool) -> Option<Str>;
+
+    /// Bytes or records; null only where that is allowed.
+    fn bytes(&mut self, field: &'static Field, may_be_null: bool) -> Option<Bytes>;
+
+    /// How many elements an array has; null only where that is allowed.
+    fn count(&mut self, field: &'static Field, may_be_null: bool) -> Option<usize>;
+
+    /// Whether a tagged field has another value than its default, or a struct that may be null is there.
+    fn is_present(&mut self, field: &'static Field) -> bool;
+
+    /// The tagged fields without a name, by rising tag, none of which is one that the struct knows.
+    fn unknown_tagged_fields(&mut self) -> Vec<TaggedField>;
 }
 
 /// What a [`Visitor`] meets.
@@ -232,7 +255,7 @@ impl<T: Value + Default> Value for Option<Vec<T>> {
     fn code(&mut self, codec: &mut Codec<'_>, field: &'static Field) {
         match codec.begin_array(field, self.as_ref().map(Vec::len), true) {
             Some(count) => elements(self.get_or_insert_default(), codec, field, count),
-            None if codec.is_decoding() => *self = None,
+            None if codec.is_replacing() => *self = None,
             None => {}
         }
     }
@@ -244,7 +267,7 @@ fn elements<T: Value + Default>(
     field: &'static Field,
     count: usize,
 ) {
-    if codec.is_decoding() {
+    if codec.is_replacing() {
         items.clear();
         items.reserve_exact(codec.reservation(count, size_of::<T>()));
         for index in 0..count {
@@ -275,7 +298,7 @@ impl<T: Struct + Default + PartialEq> Value for T {
     }
 
     fn code(&mut self, codec: &mut Codec<'_>, field: &'static Field) {
-        codec.structure(field.name(), self);
+        codec.structure(field, self);
     }
 }
 
@@ -290,8 +313,8 @@ impl<T: Struct + Default + PartialEq> Value for Option<T> {
 
     fn code(&mut self, codec: &mut Codec<'_>, field: &'static Field) {
         if codec.begin_nullable(field, self.is_some()) {
-            codec.structure(field.name(), self.get_or_insert_default());
-        } else if codec.is_decoding() {
+            codec.structure(field, self.get_or_insert_default());
+        } else if codec.is_replacing() {
             *self = None;
         }
     }

@@ -1,7 +1,8 @@
 //! ApiVersions, the only API that is answered in versions the broker does not know.
 
+use milena_core::protocol::api_versions::ApiVersion;
 use milena_core::protocol::api_versions::{FinalizedFeatureKey, SupportedFeatureKey};
-use milena_core::protocol::{ApiKey, ApiVersion, ApiVersionsRequest, ApiVersionsResponse, ErrorCode};
+use milena_core::protocol::{ApiKey, ApiVersionsRequest, ApiVersionsResponse, ErrorCode};
 
 use super::{Call, Outcome};
 use crate::cluster::release::Release;

@@ -1,8 +1,7 @@
 //! FindCoordinator: which broker serves a group or a transactional id.
 
-use milena_core::protocol::{
-    BrokerId, Coordinator, ErrorCode, FindCoordinatorRequest, FindCoordinatorResponse,
-};
+use milena_core::protocol::find_coordinator::Coordinator;
+use milena_core::protocol::{BrokerId, ErrorCode, FindCoordinatorRequest, FindCoordinatorResponse};
 use milena_core::wire::Str;
 
 use super::Call;

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use milena_core::protocol::fetch::{FetchPartition, FetchTopic, FetchableTopicResponse};
 use milena_core::protocol::fetch::{LeaderIdAndEpoch, NodeEndpoint, PartitionData};
-use milena_core::protocol::{
-    ErrorCode, FetchPartition, FetchRequest, FetchResponse, FetchTopic, FetchableTopicResponse,
-};
+use milena_core::protocol::{ErrorCode, FetchRequest, FetchResponse};
 use milena_core::wire::{Frame, Str, Uuid};
 
 use super::{Call, Outcome, found};

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use milena_core::protocol::{
-    ErrorCode, ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
-    ListOffsetsTopicResponse,
+use milena_core::protocol::list_offsets::{
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsTopicResponse,
 };
+use milena_core::protocol::{ErrorCode, LeaderEpoch, ListOffsetsRequest, ListOffsetsResponse};
 use milena_core::record::{Batch, Limits};
 
 use super::{Call, found};
@@ -20,9 +20,9 @@ const LATEST_TIERED: i64 = -5;
 const EARLIEST_PENDING_UPLOAD: i64 = -6;
 
 /// Timestamp, offset and leader epoch; -1 where there is none.
-type Located = (i64, i64, i32);
+type Located = (i64, i64, LeaderEpoch);
 
-const NOWHERE: Located = (-1, -1, -1);
+const NOWHERE: Located = (-1, -1, LeaderEpoch::NONE);
 
 impl ClusterState {
     pub(super) fn list_offsets(&mut self, call: &Call, request: ListOffsetsRequest) -> ListOffsetsResponse {
@@ -65,7 +65,7 @@ fn list_partition(
     if call.version == 0 {
         return ListOffsetsPartitionResponse {
             partition_index,
-            old_style_offsets: offsets_before(partition, asked.timestamp, asked.max_num_offsets),
+            old_style_offsets: offsets_before(partition, asked.timestamp, asked.max_num_offsets).into(),
             ..Default::default()
         };
     }
@@ -75,7 +75,7 @@ fn list_partition(
             timestamp,
             offset,
             // Before version 4 there is no room for it, and no leave to drop it.
-            leader_epoch: if call.version >= 4 { leader_epoch } else { -1 },
+            leader_epoch: if call.version >= 4 { leader_epoch } else { LeaderEpoch::NONE },
             ..Default::default()
         },
         Err(code) => refused(partition_index, code),

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use milena_core::protocol::{
-    BrokerId, ErrorCode, MetadataRequest, MetadataResponse, MetadataResponseBroker,
-    MetadataResponsePartition, MetadataResponseTopic,
+use milena_core::protocol::metadata::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
+use milena_core::protocol::{BrokerId, ErrorCode, MetadataRequest, MetadataResponse};
 use milena_core::wire::{Str, Uuid};
 
 use super::Call;
@@ -113,8 +113,8 @@ impl ClusterState {
             partition_index,
             leader_id: partition.leader,
             leader_epoch: partition.leader_epoch,
-            replica_nodes: partition.replicas.clone(),
-            isr_nodes: partition.in_sync.clone(),
+            replica_nodes: partition.replicas.clone().into(),
+            isr_nodes: partition.in_sync.clone().into(),
             offline_replicas: offline.collect(),
             ..Default::default()
         }

@@ -2,9 +2,8 @@
 
 use bytes::Bytes;
 use milena_core::protocol::produce::{LeaderIdAndEpoch, NodeEndpoint};
-use milena_core::protocol::{
-    BrokerId, ErrorCode, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
-};
+use milena_core::protocol::produce::{PartitionProduceResponse, TopicProduceResponse};
+use milena_core::protocol::{BrokerId, ErrorCode, LeaderEpoch, ProduceRequest, ProduceResponse};
 use milena_core::record::{Batch, Batches, Compression, Limits, RecordError};
 
 use super::{Call, Outcome};
@@ -77,7 +76,7 @@ impl ClusterState {
 
     fn tell_leader(
         &self,
-        known: Option<(BrokerId, i32)>,
+        known: Option<(BrokerId, LeaderEpoch)>,
         answer: &mut PartitionProduceResponse,
         nodes: &mut Vec<NodeEndpoint>,
     ) {
@@ -111,7 +110,7 @@ impl ClusterState {
         if !(-1..=1).contains(&acks) {
             return Err(refusal(ErrorCode::INVALID_REQUIRED_ACKS));
         }
-        partition.check(call.broker, -1, true).map_err(refusal)?;
+        partition.check(call.broker, LeaderEpoch::NONE, true).map_err(refusal)?;
         if batch.size_bytes() > settings.max_message_bytes {
             let (size, most) = (batch.size_bytes(), settings.max_message_bytes);
             let message = format!(

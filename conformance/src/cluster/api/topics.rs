@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use milena_core::protocol::create_topics::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreatableTopicResult,
+};
+use milena_core::protocol::delete_topics::{DeletableTopicResult, DeleteTopicState};
 use milena_core::protocol::{
-    BrokerId, CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreatableTopicResult,
-    CreateTopicsRequest, CreateTopicsResponse, DeletableTopicResult, DeleteTopicState, DeleteTopicsRequest,
-    DeleteTopicsResponse, ErrorCode,
+    BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest, DeleteTopicsResponse, ErrorCode,
 };
 use milena_core::wire::{Str, Uuid};
 
@@ -145,13 +147,13 @@ impl ClusterState {
                 )));
             }
             let exists = |id: &&BrokerId| self.brokers.iter().any(|broker| broker.id == **id);
-            if let Some(stranger) = assignment.broker_ids.iter().find(|id| !exists(id)) {
+            if let Some(stranger) = assignment.broker_ids.iter().find(|id| !exists(&id)) {
                 return Err(invalid(format!(
                     "The manual partition assignment includes broker {stranger}, unknown."
                 )));
             }
         }
-        Ok(assigned.into_iter().map(|assignment| assignment.broker_ids.clone()).collect())
+        Ok(assigned.into_iter().map(|assignment| assignment.broker_ids.iter().collect()).collect())
     }
 
     pub(super) fn delete_topics(

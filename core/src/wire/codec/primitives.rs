@@ -1,6 +1,7 @@
 //! What values are made of: fixed-size numbers, lengths, text, bytes, arrays.
 
 use super::{Codec, Direction, MAX_LENGTH};
+use crate::wire::packed::Raw;
 use crate::wire::{Event, Field, Str, WireFault, put_uvarint, read_uvarint, uvarint_len};
 use bytes::{Buf, BufMut, Bytes};
 
@@ -21,7 +22,8 @@ impl Codec<'_> {
     #[inline(never)]
     pub(in crate::wire) fn fixed(&mut self, field: &'static Field, bytes: &mut [u8], event: Event<'_>) {
         match &mut self.direction {
-            Direction::Visit(visitor) => visitor.event(field.name, event),
+            Direction::Visit(visitor) => visitor.event(field, event),
+            Direction::Fill(supplier) => supplier.fixed(field, event, bytes),
             Direction::Decode(decoding) => match decoding.frame[decoding.at..decoding.end].get(..bytes.len())
             {
                 Some(input) => {
@@ -49,8 +51,15 @@ impl Codec<'_> {
         value: &mut Option<Str>,
         may_be_null: bool,
     ) {
-        if let Direction::Visit(visitor) = &mut self.direction {
-            return visitor.event(field.name, value.as_deref().map_or(Event::Null, Event::Text));
+        match &mut self.direction {
+            Direction::Visit(visitor) => {
+                return visitor.event(field, value.as_deref().map_or(Event::Null, Event::Text));
+            }
+            Direction::Fill(supplier) => {
+                *value = supplier.text(field, may_be_null && field.is_nullable(self.version));
+                return;
+            }
+            _ => {}
         }
         let len = self.length(field, value.as_ref().map(|text| text.len()), may_be_null, MAX_STRING);
         let Direction::Decode(decoding) = &mut self.direction else {
@@ -61,13 +70,15 @@ impl Codec<'_> {
         };
         *value = None;
         let Some(len) = len else { return };
-        match decoding.frame[decoding.at..decoding.end].get(..len).map(str::from_utf8) {
-            Some(Ok(text)) => {
-                *value = Some(text.into());
+        if len > decoding.end - decoding.at {
+            return self.fail_truncated(len);
+        }
+        match Str::from_utf8(decoding.frame.slice(decoding.at..decoding.at + len)) {
+            Ok(text) => {
+                *value = Some(text);
                 decoding.at += len;
             }
-            Some(Err(_)) => self.fail(WireFault::InvalidUtf8),
-            None => self.fail_truncated(len),
+            Err(_) => self.fail(WireFault::InvalidUtf8),
         }
     }
 
@@ -77,8 +88,15 @@ impl Codec<'_> {
         value: &mut Option<Bytes>,
         may_be_null: bool,
     ) {
-        if let Direction::Visit(visitor) = &mut self.direction {
-            return visitor.event(field.name, value.as_ref().map_or(Event::Null, Event::Bytes));
+        match &mut self.direction {
+            Direction::Visit(visitor) => {
+                return visitor.event(field, value.as_ref().map_or(Event::Null, Event::Bytes));
+            }
+            Direction::Fill(supplier) => {
+                *value = supplier.bytes(field, may_be_null && field.is_nullable(self.version));
+                return;
+            }
+            _ => {}
         }
         let len = self.length(field, value.as_ref().map(Bytes::len), may_be_null, MAX_LENGTH);
         match (&mut self.direction, &*value) {
@@ -95,6 +113,50 @@ impl Codec<'_> {
         }
     }
 
+    /// An array of elements of one size, as its bytes.
+    #[inline(never)]
+    pub(in crate::wire) fn packed(
+        &mut self,
+        field: &'static Field,
+        value: &mut Option<Raw>,
+        size: usize,
+        may_be_null: bool,
+        event: fn(&[u8]) -> Event<'static>,
+    ) {
+        let count = value.as_ref().map(|raw| raw.as_slice().len() / size);
+        let Some(count) = self.begin_array(field, count, may_be_null) else {
+            if self.is_replacing() {
+                *value = None;
+            }
+            return;
+        };
+        match (&mut self.direction, &*value) {
+            (Direction::Decode(decoding), _) => {
+                let remaining = decoding.end - decoding.at;
+                match count.checked_mul(size).filter(|len| *len <= remaining) {
+                    Some(len) => {
+                        *value = Some(Raw::slice(decoding.frame, decoding.at, len));
+                        decoding.at += len;
+                    }
+                    None => self.fail(WireFault::ArrayTooLong { count, remaining }),
+                }
+            }
+            (Direction::Fill(supplier), _) => {
+                let mut bytes = vec![0; count * size];
+                for element in bytes.chunks_exact_mut(size) {
+                    supplier.fixed(field, event(element), element);
+                }
+                *value = Some(bytes.into());
+            }
+            (Direction::Visit(visitor), Some(raw)) => {
+                raw.as_slice().chunks_exact(size).for_each(|element| visitor.event(field, event(element)));
+                visitor.event(field, Event::EndArray);
+            }
+            (_, Some(raw)) => self.put(raw.as_slice()),
+            (_, None) => {}
+        }
+    }
+
     /// An array's count; `None` if it is null or the codec has failed.
     pub(in crate::wire) fn begin_array(
         &mut self,
@@ -102,9 +164,15 @@ impl Codec<'_> {
         count: Option<usize>,
         may_be_null: bool,
     ) -> Option<usize> {
-        if let Direction::Visit(visitor) = &mut self.direction {
-            visitor.event(field.name, count.map_or(Event::Null, Event::BeginArray));
-            return count;
+        match &mut self.direction {
+            Direction::Visit(visitor) => {
+                visitor.event(field, count.map_or(Event::Null, Event::BeginArray));
+                return count;
+            }
+            Direction::Fill(supplier) => {
+                return supplier.count(field, may_be_null && field.is_nullable(self.version));
+            }
+            _ => {}
         }
         let count = self.length(field, count, may_be_null, MAX_LENGTH)?;
         if let Direction::Decode(decoding) = &self.direction {
@@ -120,7 +188,7 @@ impl Codec<'_> {
 
     pub(in crate::wire) fn end_array(&mut self, field: &'static Field) {
         if let Direction::Visit(visitor) = &mut self.direction {
-            visitor.event(field.name, Event::EndArray);
+            visitor.event(field, Event::EndArray);
         }
     }
 
@@ -131,14 +199,20 @@ impl Codec<'_> {
 
     /// The marker before a nullable struct; whether the struct follows.
     pub(in crate::wire) fn begin_nullable(&mut self, field: &'static Field, present: bool) -> bool {
-        if let Direction::Visit(visitor) = &mut self.direction {
-            if !present {
-                visitor.event(field.name, Event::Null);
+        match &mut self.direction {
+            Direction::Visit(visitor) => {
+                if !present {
+                    visitor.event(field, Event::Null);
+                }
+                return present;
             }
-            return present;
+            Direction::Fill(supplier) if field.is_nullable(self.version) => {
+                return supplier.is_present(field);
+            }
+            _ => {}
         }
         if !field.is_nullable(self.version) {
-            if !present && !self.is_decoding() {
+            if !present && !self.is_replacing() {
                 self.fail(WireFault::UnexpectedNull);
             }
             return self.error.is_none();
@@ -165,7 +239,7 @@ impl Codec<'_> {
     ) -> Option<usize> {
         let may_be_null = may_be_null && field.is_nullable(self.version);
         let compact = self.flexible && !field.plain;
-        if self.is_decoding() {
+        if self.is_replacing() {
             return self.read_length(compact, may_be_null, limit);
         }
         match len {
@@ -216,7 +290,7 @@ impl Codec<'_> {
                 measured.copied += bytes.len();
             }
             Direction::Encode(encoding) => encoding.buffer.put_slice(bytes),
-            Direction::Decode(_) | Direction::Visit(_) => {}
+            Direction::Decode(_) | Direction::Visit(_) | Direction::Fill(_) => {}
         }
     }
 

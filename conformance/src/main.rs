@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use lexopt::{Arg, Parser};
-use milena_conformance::cli::{Failure, bench, broker, kafka};
+use milena_conformance::cli::{Failure, bench, broker, kafka, oracle};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 /// Counts allocations for the benches.
@@ -19,6 +19,7 @@ Commands:
   broker  run a simulated Kafka cluster
   kafka   run a real Apache Kafka
   bench   measure writing, reading or latency against a running cluster
+  oracle  check Milena's bytes against those of Java's client
 
 `milena-conformance COMMAND --help` tells the options of a command. The exit code is 0 when all went well, 1 when
 something failed, 2 when the command line is wrong.
@@ -54,6 +55,7 @@ fn run(parser: &mut Parser) -> Result<(), Failure> {
         "broker" => broker::run(parser),
         "kafka" => kafka::run(parser),
         "bench" => bench::run(parser),
+        "oracle" => oracle::run(parser),
         _ => Err(usage(format!("there is no command {command:?}"))),
     }
 }

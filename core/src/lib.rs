@@ -33,6 +33,6 @@ pub use connection::ConnId;
 pub use consumer::{Batch, Message};
 pub use error::{CloseReason, Error, Fate, Fault, WriteError};
 pub use handle::{Client, NewTopic, Reader, Writer};
-pub use producer::{Balancer, Delivery, Murmur2, Partitions, Record, Written, murmur2};
+pub use producer::{Balancer, Delivery, Murmur2, Partitions, Record, Written, crc32, fnv1a, murmur2};
 pub use record::{Compression, Header};
 pub use time::{Instant, Now};

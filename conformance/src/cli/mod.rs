@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod broker;
 pub mod kafka;
+pub mod oracle;
 
 /// Why a command did not do what it should.
 #[derive(Debug, PartialEq, Eq)]

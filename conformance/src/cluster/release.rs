@@ -1,8 +1,10 @@
 //! Which versions of which API a release of Apache Kafka serves.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
 use milena_core::protocol::ApiKey;
 
@@ -12,32 +14,45 @@ const RELEASES: [&str; 28] = [
     "2.8", "3.0", "3.1", "3.2", "3.3", "3.4", "3.5", "3.6", "3.7", "3.8", "3.9", "4.0", "4.1", "4.2", "4.3",
 ];
 
-/// Each API the simulated brokers serve, with its range from the named release on, until the next one named.
-///
-/// InitProducerId 6 is left out: no release up to 4.3 offers it unless told to.
-const RANGES: [(ApiKey, &str); 9] = [
-    (
-        ApiKey::PRODUCE,
-        "0.10.1:0-2 0.11.0:0-3 1.0:0-5 2.0:0-6 2.1:0-7 2.4:0-8 2.8:0-9 3.7:0-10 3.8:0-11 4.0:3-12 4.1:3-13",
-    ),
-    (
-        ApiKey::FETCH,
-        "0.10.1:0-3 0.11.0:0-5 1.0:0-6 1.1:0-7 2.0:0-8 2.1:0-10 2.3:0-11 2.7:0-12 3.1:0-13 3.5:0-15 3.7:0-16 \
-         3.9:0-17 4.0:4-17 4.1:4-18",
-    ),
-    (
-        ApiKey::LIST_OFFSETS,
-        "0.10.1:0-1 0.11.0:0-2 2.0:0-3 2.1:0-4 2.2:0-5 2.8:0-6 3.0:0-7 3.5:0-8 3.9:0-9 4.0:1-10 4.2:1-11",
-    ),
-    (
-        ApiKey::METADATA,
-        "0.10.1:0-2 0.11.0:0-4 1.0:0-5 2.0:0-6 2.1:0-7 2.3:0-8 2.4:0-9 2.8:0-11 3.1:0-12 4.0:0-13",
-    ),
-    (ApiKey::FIND_COORDINATOR, "0.10.1:0-0 0.11.0:0-1 2.0:0-2 2.4:0-3 3.0:0-4 3.8:0-5 3.9:0-6"),
-    (ApiKey::API_VERSIONS, "0.10.1:0-0 0.11.0:0-1 2.0:0-2 2.4:0-3 3.9:0-4"),
-    (ApiKey::CREATE_TOPICS, "0.10.1:0-0 0.10.2:0-1 0.11.0:0-2 2.0:0-3 2.4:0-5 2.7:0-6 2.8:0-7 4.0:2-7"),
-    (ApiKey::DELETE_TOPICS, "0.10.1:0-0 0.11.0:0-1 2.0:0-2 2.1:0-3 2.4:0-4 2.7:0-5 2.8:0-6 4.0:1-6"),
-    (ApiKey::INIT_PRODUCER_ID, "0.11.0:0-0 2.0:0-1 2.4:0-2 2.5:0-3 2.7:0-4 3.8:0-5"),
+/// The ranges of every API in each release, as its own client library has them: key, name, then a column for each of
+/// [`RELEASES`]. A range that ends in `u` has a newest version that was not final, and that no broker offers
+/// unless told to.
+const SPOKEN: &str = include_str!("../../vectors/releases.tsv");
+
+/// A range for each release that speaks an API.
+type Row = [Option<(i16, i16)>; RELEASES.len()];
+
+static TABLE: LazyLock<BTreeMap<ApiKey, Row>> = LazyLock::new(|| {
+    let row = |line: &str| {
+        let mut columns = line.split('\t');
+        let key = ApiKey(columns.next()?.parse().ok()?);
+        let mut ranges = columns.skip(1).map(range);
+        Some((key, std::array::from_fn(|_| ranges.next().flatten())))
+    };
+    SPOKEN.lines().skip(1).filter_map(row).collect()
+});
+
+/// `3-12`, `0` or `0-6u`; nothing where the API is not there or is not final.
+fn range(text: &str) -> Option<(i16, i16)> {
+    let unstable = i16::from(text.ends_with('u'));
+    let (first, last) =
+        text.trim_end_matches('u').split_once('-').unwrap_or((text.trim_end_matches('u'), ""));
+    let first = first.parse().ok()?;
+    let last = last.parse().unwrap_or(first) - unstable;
+    (first <= last).then_some((first, last))
+}
+
+/// The APIs that the simulated brokers serve.
+const SERVED: [ApiKey; 9] = [
+    ApiKey::PRODUCE,
+    ApiKey::FETCH,
+    ApiKey::LIST_OFFSETS,
+    ApiKey::METADATA,
+    ApiKey::FIND_COORDINATOR,
+    ApiKey::API_VERSIONS,
+    ApiKey::CREATE_TOPICS,
+    ApiKey::DELETE_TOPICS,
+    ApiKey::INIT_PRODUCER_ID,
 ];
 
 /// A release of Apache Kafka, 0.10.1 to 4.3; patch releases are all the same here. Ordered by age.
@@ -65,19 +80,15 @@ impl Release {
         (0..RELEASES.len() as u8).map(Release)
     }
 
+    /// The versions of an API that this release speaks and that were final in it; `None` if there are none.
+    pub fn speaks(self, key: ApiKey) -> Option<RangeInclusive<i16>> {
+        let (first, last) = TABLE.get(&key)?[usize::from(self.0)]?;
+        Some(first..=last)
+    }
+
     /// The versions of an API that this release serves; `None` if it has no such API, or the simulated brokers do not.
     pub fn versions(self, key: ApiKey) -> Option<RangeInclusive<i16>> {
-        let (_, changes) = RANGES.iter().find(|(known, _)| *known == key)?;
-        let mut range = None;
-        for change in changes.split_ascii_whitespace() {
-            let (since, versions) = change.split_once(':')?;
-            if since.parse::<Release>().ok()? > self {
-                break;
-            }
-            let (min, max) = versions.split_once('-')?;
-            range = Some(min.parse().ok()?..=max.parse().ok()?);
-        }
-        range
+        SERVED.contains(&key).then(|| self.speaks(key)).flatten()
     }
 
     /// What this release's ApiVersions lists, by API key.
@@ -85,9 +96,7 @@ impl Release {
     /// Since 4.0 Produce is listed from version 0, though 0 to 2 are not served: older librdkafka would otherwise take
     /// the broker for one without compression (KAFKA-18659).
     pub fn advertised(self) -> Vec<(ApiKey, RangeInclusive<i16>)> {
-        let mut apis: Vec<_> =
-            RANGES.iter().filter_map(|(key, _)| Some((*key, self.versions(*key)?))).collect();
-        apis.sort_by_key(|(key, _)| key.0);
+        let mut apis: Vec<_> = SERVED.iter().filter_map(|key| Some((*key, self.versions(*key)?))).collect();
         for (key, range) in &mut apis {
             if *key == ApiKey::PRODUCE {
                 *range = 0..=*range.end();
@@ -165,16 +174,16 @@ mod tests {
     }
 
     #[test]
-    fn every_entry_of_the_table_can_be_read() {
-        for (key, changes) in RANGES {
-            let mut before = None;
-            for change in changes.split_ascii_whitespace() {
-                let release: Release = change.split_once(':').unwrap().0.parse().unwrap();
-                assert!(before < Some(release), "{key}: {change} is out of order");
-                assert!(release.versions(key).is_some(), "{key}: {change}");
-                before = Some(release);
-            }
-        }
+    fn the_table_is_that_of_the_releases() {
+        let (header, rows) = SPOKEN.split_once('\n').unwrap();
+        assert_eq!(header.split('\t').skip(2).collect::<Vec<_>>(), RELEASES);
+        assert_eq!((rows.lines().count(), TABLE.len()), (93, 93));
+        assert_eq!([range("3-12"), range("0"), range("0-6u")], [Some((3, 12)), Some((0, 0)), Some((0, 5))]);
+        assert_eq!([range("-"), range("0u"), range("")], [None; 3]);
+        let init = Release::LATEST.speaks(ApiKey::INIT_PRODUCER_ID);
+        assert_eq!(init, Some(0..=5), "6 is not final");
+        assert_eq!(Release::LATEST.speaks(ApiKey::VOTE), Some(0..=2));
+        assert_eq!(Release::LATEST.versions(ApiKey::VOTE), None, "brokers of the simulation do not serve it");
     }
 
     #[test]

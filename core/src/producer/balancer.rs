@@ -54,3 +54,13 @@ pub fn murmur2(data: &[u8]) -> u32 {
     h = h.wrapping_mul(M);
     h ^ h >> 15
 }
+
+/// FNV-1a of 32 bits, which Sarama, librdkafka (`fnv1a`) and kafka-go (`Hash`) put keys by.
+pub fn fnv1a(data: &[u8]) -> u32 {
+    data.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
+/// CRC-32, which librdkafka (`consistent`) and kafka-go (`CRC32Balancer`) put keys by.
+pub fn crc32(data: &[u8]) -> u32 {
+    crc32fast::hash(data)
+}

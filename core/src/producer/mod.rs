@@ -8,7 +8,7 @@ mod sender;
 #[cfg(test)]
 mod tests;
 
-pub use balancer::{Balancer, Murmur2, Partitions, murmur2};
+pub use balancer::{Balancer, Murmur2, Partitions, crc32, fnv1a, murmur2};
 pub(crate) use batcher::{Budget, Clocks, Completion, Gather, News, Outcome, Refused, lock};
 pub use batcher::{Delivery, Written};
 pub(crate) use job::{Job, Worked};

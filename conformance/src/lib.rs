@@ -4,11 +4,13 @@
 //! - [`sim`]: the simulator, real handles and the simulated cluster on virtual time, in one thread, from one seed;
 //! - [`kafka`]: real brokers of many releases, started from Maven's jars;
 //! - [`oracle`]: what Java's client made, read and made again, byte for byte;
+//! - [`fuzz`]: properties of everything that reads a peer's bytes, for fuzzers and for tests;
 //! - [`mod@bench`]: what the binary `milena-conformance bench` runs.
 
 pub mod bench;
 pub mod cli;
 pub mod cluster;
+pub mod fuzz;
 pub mod kafka;
 pub mod oracle;
 pub mod sim;

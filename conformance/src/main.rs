@@ -5,12 +5,16 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use lexopt::{Arg, Parser};
-use milena_conformance::cli::{Failure, bench, broker, kafka, oracle};
+use milena_conformance::cli::{Failure, bench, broker, fuzz, kafka, oracle};
+use milena_conformance::fuzz::Meter;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
 /// Counts allocations for the benches.
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// The same count for the fuzz targets.
+const METER: Meter = Meter(|| ALLOCATOR.stats().bytes_allocated as u64);
 
 const HELP: &str = "\
 Usage: milena-conformance COMMAND [OPTIONS]
@@ -19,6 +23,7 @@ Commands:
   broker  run a simulated Kafka cluster
   kafka   run a real Apache Kafka
   bench   measure writing, reading or latency against a running cluster
+  fuzz    run the fuzz targets, or write their seeds
   oracle  check Milena's bytes against those of Java's client
 
 `milena-conformance COMMAND --help` tells the options of a command. The exit code is 0 when all went well, 1 when
@@ -56,6 +61,7 @@ fn run(parser: &mut Parser) -> Result<(), Failure> {
         "kafka" => kafka::run(parser),
         "bench" => bench::run(parser),
         "oracle" => oracle::run(parser),
+        "fuzz" => fuzz::run(parser, METER),
         _ => Err(usage(format!("there is no command {command:?}"))),
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod bench;
 pub mod broker;
+pub mod fuzz;
 pub mod kafka;
 pub mod oracle;
 

@@ -123,7 +123,7 @@ macro_rules! structs {
         impl crate::wire::Struct for $name {
             fn walk(&mut self, codec: &mut crate::wire::Codec<'_>) {
                 let [$($field),*] = Self::FIELDS;
-                $(codec.field($field, &mut self.$field);)*
+                $(crate::wire::Value::field(&mut self.$field, codec, $field);)*
                 let _ = codec;
             }
 
@@ -205,6 +205,11 @@ macro_rules! wire_newtype {
 
             fn is_initial(&self, field: &crate::wire::Field) -> bool {
                 self.0.is_initial(field)
+            }
+
+            #[inline]
+            fn field(&mut self, codec: &mut crate::wire::Codec<'_>, field: &'static crate::wire::Field) {
+                crate::wire::Value::field(&mut self.0, codec, field);
             }
 
             fn code(&mut self, codec: &mut crate::wire::Codec<'_>, field: &'static crate::wire::Field) {

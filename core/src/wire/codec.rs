@@ -1,9 +1,10 @@
 //! The one codec: every message states its fields once, and the codec decides what that does.
 //!
-//! * A [`Codec`] has a direction (measure, encode, decode, visit, fill) and a version. Fields come to it one by one,
+//! * A [`Codec`] has a mode (measure, encode, decode, visit, fill) and a version. Fields come to it one by one,
 //!   in the order of the specification; it passes over those the version does not have.
 //! * Its methods are outlined and not generic: a message adds a call per field to the program, not a copy of
-//!   this.
+//!   this. What nearly every field is, of this version and not tagged, in a message that is being decoded, encoded or
+//!   measured, is done by each type's own [`Value::field`] in a few instructions ([`Quick`]); the rest comes here.
 //! * The first fault sticks: after it every call does nothing, so that field lists need no error handling.
 //! * In a flexible version a struct with tagged fields is walked again for those, because the wire has them
 //!   last: to count and to write them, or once for each tag that is read.
@@ -12,7 +13,8 @@ mod primitives;
 mod tags;
 
 use super::{Event, Field, Frame, Struct, Supplier, TaggedField, Value, Visitor, WireError, WireFault};
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, Bytes};
+use std::fmt;
 use std::mem;
 
 /// The longest bytes and arrays there may be: their length is an int32 in the old form.
@@ -36,33 +38,52 @@ pub struct Shape {
 }
 
 /// Measures, encodes, decodes, visits or fills one message in one version.
-#[derive(Debug)]
 pub struct Codec<'a> {
-    direction: Direction<'a>,
-    shape: Shape,
-    version: i16,
+    mode: Mode<'a>,
+    quick: Quick,
     flexible: bool,
+    version: i16,
+    /// Decoding: what is left of the frame, or of the tagged field that is being read.
+    input: &'a [u8],
+    frame: &'a Bytes,
+    /// Encoding: all bytes but those of segments.
+    output: Vec<u8>,
+    /// Encoding: segments, each with its place in the output.
+    segments: Vec<(usize, Bytes)>,
+    measured: Measured,
     pass: Pass,
-    error: Option<WireError>,
+    error: Option<Box<WireError>>,
+    shape: Shape,
 }
 
-enum Direction<'a> {
-    Measure(Measured),
-    Encode(Encoding),
-    Decode(Decoding<'a>),
+enum Mode<'a> {
+    Measure,
+    Encode,
+    Decode,
     Visit(&'a mut dyn Visitor),
     Fill(&'a mut dyn Supplier),
 }
 
-impl std::fmt::Debug for Direction<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Measure(_) => "Measure",
-            Self::Encode(_) => "Encode",
-            Self::Decode(_) => "Decode",
-            Self::Visit(_) => "Visit",
-            Self::Fill(_) => "Fill",
-        })
+/// What a field of the body may do by itself, without asking anything else: all is well and nothing is special.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quick {
+    Measure,
+    Encode,
+    Decode,
+    /// Nothing: it has to go through [`Codec::field`].
+    No,
+}
+
+impl fmt::Debug for Codec<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mode = match self.mode {
+            Mode::Measure => "Measure",
+            Mode::Encode => "Encode",
+            Mode::Decode => "Decode",
+            Mode::Visit(_) => "Visit",
+            Mode::Fill(_) => "Fill",
+        };
+        write!(f, "Codec({mode} {} version {}, byte {})", self.shape.name, self.version, self.offset())
     }
 }
 
@@ -73,19 +94,6 @@ pub struct Measured {
     pub len: usize,
     /// Bytes that are not segments of their own.
     pub copied: usize,
-}
-
-#[derive(Default)]
-struct Encoding {
-    segments: Vec<Bytes>,
-    buffer: BytesMut,
-}
-
-struct Decoding<'a> {
-    frame: &'a Bytes,
-    at: usize,
-    /// Where the tagged field ends that is being read, or else the frame.
-    end: usize,
 }
 
 /// Which of a struct's fields the codec is after.
@@ -117,13 +125,9 @@ enum Step {
 ///
 /// Those of encoding it.
 pub fn measure(message: &mut dyn Struct, shape: Shape, version: i16) -> Result<Measured, WireError> {
-    let mut codec = Codec::new(Direction::Measure(Measured::default()), shape, version)?;
-    codec.structure(Field::MESSAGE, message);
-    match (codec.error, codec.direction) {
-        (Some(error), _) => Err(error),
-        (None, Direction::Measure(measured)) => Ok(measured),
-        (None, _) => unreachable!("a codec keeps its direction"),
-    }
+    let mut codec = Codec::new(Mode::Measure, shape, version)?;
+    codec.message(message)?;
+    Ok(codec.measured)
 }
 
 /// A message's bytes, without a header: segments to be written one after the other.
@@ -148,19 +152,16 @@ pub fn decode(
     frame: &Bytes,
     at: usize,
 ) -> Result<usize, WireError> {
-    let decoding = Decoding { frame, at: at.min(frame.len()), end: frame.len() };
-    let mut codec = Codec::new(Direction::Decode(decoding), shape, version)?;
-    codec.structure(Field::MESSAGE, message);
-    match (codec.error, codec.direction) {
-        (Some(error), _) => Err(error),
-        (None, Direction::Decode(decoding)) => Ok(decoding.at),
-        (None, _) => unreachable!("a codec keeps its direction"),
-    }
+    let mut codec = Codec::new(Mode::Decode, shape, version)?;
+    codec.frame = frame;
+    codec.input = &frame[at.min(frame.len())..];
+    codec.message(message)?;
+    Ok(codec.offset())
 }
 
 /// Tells a visitor every field that the message has in `version`; nothing if there is no such version.
 pub fn visit(message: &mut dyn Struct, shape: Shape, version: i16, visitor: &mut dyn Visitor) {
-    if let Ok(mut codec) = Codec::new(Direction::Visit(visitor), shape, version) {
+    if let Ok(mut codec) = Codec::new(Mode::Visit(visitor), shape, version) {
         codec.structure(Field::MESSAGE, message);
     }
 }
@@ -182,9 +183,7 @@ pub fn fill(
     version: i16,
     supplier: &mut dyn Supplier,
 ) -> Result<(), WireError> {
-    let mut codec = Codec::new(Direction::Fill(supplier), shape, version)?;
-    codec.structure(Field::MESSAGE, message);
-    codec.error.map_or(Ok(()), Err)
+    Codec::new(Mode::Fill(supplier), shape, version)?.message(message)
 }
 
 impl Frame {
@@ -209,46 +208,93 @@ fn encode_all(
             return Err(WireError { message, version, field: String::new(), offset: 0, fault });
         }
     }
-    let mut encoding = Encoding::default();
+    let mut output = Vec::with_capacity(total.copied + if prefixed { size_of::<i32>() } else { 0 });
     if prefixed {
-        encoding.buffer.reserve(size_of::<i32>() + total.copied);
-        encoding.buffer.put_i32(total.len as i32);
-    } else {
-        encoding.buffer.reserve(total.copied);
+        output.put_i32(total.len as i32);
     }
+    let mut segments = Vec::new();
     for (message, shape, version) in messages.iter_mut() {
-        let mut codec = Codec::new(Direction::Encode(encoding), *shape, *version)?;
-        codec.structure(Field::MESSAGE, *message);
-        encoding = match (codec.error, codec.direction) {
-            (Some(error), _) => return Err(error),
-            (None, Direction::Encode(encoding)) => encoding,
-            (None, _) => unreachable!("a codec keeps its direction"),
-        };
+        let mut codec = Codec::new(Mode::Encode, *shape, *version)?;
+        (codec.output, codec.segments) = (output, segments);
+        codec.message(*message)?;
+        (output, segments) = (codec.output, codec.segments);
     }
-    if !encoding.buffer.is_empty() {
-        encoding.segments.push(encoding.buffer.freeze());
+    let output = Bytes::from(output);
+    let mut all = Vec::with_capacity(2 * segments.len() + 1);
+    let mut written = 0;
+    for (at, segment) in segments {
+        all.extend([output.slice(written..at), segment]);
+        written = at;
     }
-    Ok(encoding.segments)
+    if written < output.len() {
+        all.push(output.slice(written..));
+    }
+    Ok(all)
 }
 
+static NO_FRAME: Bytes = Bytes::new();
+
 impl<'a> Codec<'a> {
-    fn new(direction: Direction<'a>, shape: Shape, version: i16) -> Result<Self, WireError> {
+    fn new(mode: Mode<'a>, shape: Shape, version: i16) -> Result<Self, WireError> {
+        let mut codec = Self {
+            mode,
+            quick: Quick::No,
+            flexible: version >= shape.flexible,
+            version,
+            input: &[],
+            frame: &NO_FRAME,
+            output: Vec::new(),
+            segments: Vec::new(),
+            measured: Measured::default(),
+            pass: Pass::Body,
+            error: None,
+            shape,
+        };
         let known = shape.first..=shape.last;
-        let flexible = version >= shape.flexible;
-        let mut codec = Self { direction, shape, version, flexible, pass: Pass::Body, error: None };
         if !known.contains(&version) {
             codec.fail(WireFault::UnknownVersion { known });
         }
-        match codec.error.take() {
-            Some(error) => Err(error),
-            None => Ok(codec),
-        }
+        codec.result()?;
+        codec.settle();
+        Ok(codec)
+    }
+
+    /// The message as a whole.
+    fn message(&mut self, message: &mut dyn Struct) -> Result<(), WireError> {
+        self.structure(Field::MESSAGE, message);
+        self.result()
+    }
+
+    fn result(&mut self) -> Result<(), WireError> {
+        self.error.take().map_or(Ok(()), |error| Err(*error))
+    }
+
+    /// Renews what follows from mode, pass and error.
+    fn settle(&mut self) {
+        self.quick = match (&self.mode, &self.pass, &self.error) {
+            (Mode::Measure, Pass::Body, None) => Quick::Measure,
+            (Mode::Encode, Pass::Body, None) => Quick::Encode,
+            (Mode::Decode, Pass::Body, None) => Quick::Decode,
+            _ => Quick::No,
+        };
+    }
+
+    fn enter(&mut self, pass: Pass) -> Pass {
+        let outer = mem::replace(&mut self.pass, pass);
+        self.settle();
+        outer
+    }
+
+    /// What the field may do by itself.
+    #[inline(always)]
+    pub(super) fn quick(&self, field: &'static Field) -> Quick {
+        if field.body.contain(self.version) { self.quick } else { Quick::No }
     }
 
     /// One line of a message's field list: codes the value if this version has the field, and now is its
     /// turn.
     #[inline(never)]
-    pub fn field(&mut self, field: &'static Field, value: &mut dyn Value) {
+    pub(super) fn field(&mut self, field: &'static Field, value: &mut dyn Value) {
         if self.error.is_some() {
             return;
         }
@@ -261,6 +307,12 @@ impl<'a> Codec<'a> {
             Step::CodeTagged => self.tagged(field, value),
             Step::Skip | Step::Ask => {}
         }
+        self.blame(field);
+    }
+
+    /// Puts a field's name before the way to the fault, if there is one.
+    #[inline]
+    pub(super) fn blame(&mut self, field: &'static Field) {
         if let Some(error) = &mut self.error {
             let separator = if error.field.is_empty() || error.field.starts_with('[') { "" } else { "." };
             error.field = format!("{}{separator}{}", field.name, error.field);
@@ -272,16 +324,16 @@ impl<'a> Codec<'a> {
         match (&mut self.pass, field.tag) {
             (Pass::Body, _) if self.version == EVERY_VERSION => Step::Ask,
             (Pass::Body, None) if present => Step::Code,
-            (Pass::Body, Some(_)) if present => match &mut self.direction {
-                Direction::Visit(_) => Step::Ask,
-                Direction::Fill(supplier) => match supplier.is_present(field) {
+            (Pass::Body, Some(_)) if present => match &mut self.mode {
+                Mode::Visit(_) => Step::Ask,
+                Mode::Fill(supplier) => match supplier.is_present(field) {
                     true => Step::Code,
                     false => Step::Skip,
                 },
                 _ => Step::Skip,
             },
-            (Pass::Body, _) => match self.direction {
-                Direction::Measure(_) | Direction::Encode(_) if !field.ignorable => Step::Ask,
+            (Pass::Body, _) => match self.mode {
+                Mode::Measure | Mode::Encode if !field.ignorable => Step::Ask,
                 _ => Step::Skip,
             },
             (Pass::Read { tag, found }, Some(known)) if present && known == *tag => {
@@ -314,39 +366,47 @@ impl<'a> Codec<'a> {
     /// A struct: its fields and, in flexible versions, its tagged fields.
     #[inline(never)]
     pub(super) fn structure(&mut self, field: &'static Field, value: &mut dyn Struct) {
-        if let Direction::Visit(visitor) = &mut self.direction {
+        if let Mode::Visit(visitor) = &mut self.mode {
             visitor.event(field, Event::BeginStruct);
         }
-        let outer = mem::replace(&mut self.pass, Pass::Body);
+        let outer = self.enter(Pass::Body);
         value.walk(self);
-        if self.error.is_none() {
-            match &mut self.direction {
-                Direction::Visit(visitor) => {
-                    let unknown = value.unknown_tagged_fields();
-                    if self.flexible && !unknown.is_empty() {
-                        visitor.event(Field::UNKNOWN_TAGGED_FIELDS, Event::Tags(unknown));
-                    }
-                    visitor.event(field, Event::EndStruct);
-                }
-                Direction::Fill(supplier) if self.flexible => {
-                    *value.unknown_tagged_fields() = supplier.unknown_tagged_fields();
-                }
-                Direction::Decode(_) if self.flexible => self.read_tags(value),
-                Direction::Decode(_) | Direction::Fill(_) => {}
-                _ if self.flexible => self.write_tags(value),
-                _ if !value.unknown_tagged_fields().is_empty() => self.fail_tags(WireFault::NotInVersion),
-                _ => {}
-            }
+        self.end_structure(field, value);
+        self.enter(outer);
+    }
+
+    /// What comes behind a struct's fields; the pass is the body's, before and after.
+    #[inline(never)]
+    pub(super) fn end_structure(&mut self, field: &'static Field, value: &mut dyn Struct) {
+        if self.error.is_some() {
+            return;
         }
-        self.pass = outer;
+        match &mut self.mode {
+            Mode::Visit(visitor) => {
+                let unknown = value.unknown_tagged_fields();
+                if self.flexible && !unknown.is_empty() {
+                    visitor.event(Field::UNKNOWN_TAGGED_FIELDS, Event::Tags(unknown));
+                }
+                visitor.event(field, Event::EndStruct);
+            }
+            Mode::Fill(supplier) if self.flexible => {
+                *value.unknown_tagged_fields() = supplier.unknown_tagged_fields();
+            }
+            Mode::Decode if self.flexible => self.read_tags(value),
+            Mode::Decode | Mode::Fill(_) => {}
+            _ if self.flexible => self.write_tags(value),
+            _ if !value.unknown_tagged_fields().is_empty() => self.fail_tags(WireFault::NotInVersion),
+            _ => {}
+        }
     }
 
     /// Whether values are replaced, by what is decoded or supplied.
     pub(super) fn is_replacing(&self) -> bool {
-        matches!(self.direction, Direction::Decode(_) | Direction::Fill(_))
+        matches!(self.mode, Mode::Decode | Mode::Fill(_))
     }
 
     /// Whether an array's element has failed, and if so puts its index into the error.
+    #[inline]
     pub(super) fn failed_in_element(&mut self, index: usize) -> bool {
         if let Some(error) = &mut self.error {
             let separator = if error.field.is_empty() { "" } else { "." };
@@ -356,13 +416,13 @@ impl<'a> Codec<'a> {
     }
 
     fn offset(&self) -> usize {
-        match &self.direction {
-            Direction::Measure(measured) => measured.len,
-            Direction::Encode(encoding) => {
-                encoding.segments.iter().map(Bytes::len).sum::<usize>() + encoding.buffer.len()
+        match &self.mode {
+            Mode::Measure => self.measured.len,
+            Mode::Encode => {
+                self.segments.iter().map(|(_, bytes)| bytes.len()).sum::<usize>() + self.output.len()
             }
-            Direction::Decode(decoding) => decoding.at,
-            Direction::Visit(_) | Direction::Fill(_) => 0,
+            Mode::Decode => self.input.as_ptr() as usize - self.frame.as_ptr() as usize,
+            Mode::Visit(_) | Mode::Fill(_) => 0,
         }
     }
 
@@ -376,15 +436,14 @@ impl<'a> Codec<'a> {
         if self.error.is_none() {
             let (message, version) = (self.shape.name, self.version);
             let offset = self.offset().saturating_sub(bytes);
-            self.error = Some(WireError { message, version, field: String::new(), offset, fault });
+            self.error = Some(Box::new(WireError { message, version, field: String::new(), offset, fault }));
+            self.settle();
         }
     }
 
+    #[cold]
     fn fail_truncated(&mut self, needed: usize) {
-        let remaining = match &self.direction {
-            Direction::Decode(decoding) => decoding.end - decoding.at,
-            _ => 0,
-        };
+        let remaining = self.input.len();
         self.fail(WireFault::Truncated { needed, remaining });
     }
 }

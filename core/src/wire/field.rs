@@ -8,6 +8,8 @@ use bytes::Bytes;
 pub struct Field {
     pub(super) name: &'static str,
     pub(super) versions: Versions,
+    /// Those where it is one of the body's: none of a tagged field.
+    pub(super) body: Versions,
     pub(super) nullable: Versions,
     pub(super) tag: Option<u32>,
     pub(super) ignorable: bool,
@@ -25,6 +27,7 @@ pub(super) struct Versions {
 impl Versions {
     const NONE: Self = Self { first: 0, last: -1 };
 
+    #[inline(always)]
     pub(super) const fn contain(self, version: i16) -> bool {
         self.first <= version && version <= self.last
     }
@@ -53,6 +56,7 @@ impl Field {
         Self {
             name: without_raw(name),
             versions: Versions::NONE,
+            body: Versions::NONE,
             nullable: Versions::NONE,
             tag: None,
             ignorable: false,
@@ -65,6 +69,7 @@ impl Field {
     /// It exists in the versions `first` to `last`.
     pub const fn versions(mut self, first: i16, last: i16) -> Self {
         self.versions = Versions { first, last };
+        self.body = self.versions;
         self
     }
 
@@ -77,6 +82,7 @@ impl Field {
     /// It is a tagged field, in all its versions.
     pub const fn tag(mut self, tag: u32) -> Self {
         self.tag = Some(tag);
+        self.body = Versions::NONE;
         self
     }
 

@@ -1,3 +1,4 @@
+use super::codec::Quick;
 use super::{Codec, Event, Field, Initial, Uuid, Value};
 use bytes::Bytes;
 use std::fmt;
@@ -43,25 +44,33 @@ impl Raw {
         }
     }
 
-    /// The bytes `start` to `start + len` of `frame`.
-    pub(super) fn slice(frame: &Bytes, start: usize, len: usize) -> Self {
-        match u8::try_from(len) {
-            Ok(short) if len <= INLINE => {
-                let mut bytes = [0; INLINE];
-                bytes[..len].copy_from_slice(&frame[start..start + len]);
-                Self::Inline { len: short, bytes }
+    /// The first `len` bytes of `input`, which is a part of `frame` and holds as many.
+    #[inline]
+    pub(super) fn read(frame: &Bytes, input: &[u8], len: usize) -> Self {
+        match input.first_chunk() {
+            // What lies behind `len` is never looked at, and a copy of one size is two instructions.
+            Some(&bytes) if len <= INLINE => Self::Inline { len: len as u8, bytes },
+            _ => Self::read_slowly(frame, &input[..len]),
+        }
+    }
+
+    fn read_slowly(frame: &Bytes, input: &[u8]) -> Self {
+        let mut bytes = [0; INLINE];
+        match bytes.get_mut(..input.len()) {
+            Some(own) => {
+                own.copy_from_slice(input);
+                Self::Inline { len: input.len() as u8, bytes }
             }
-            _ => Self::Shared(frame.slice(start..start + len)),
+            None => Self::Shared(frame.slice_ref(input)),
         }
     }
 }
 
 impl From<Vec<u8>> for Raw {
     fn from(bytes: Vec<u8>) -> Self {
-        if bytes.len() <= INLINE {
-            Self::slice(&Bytes::copy_from_slice(&bytes), 0, bytes.len())
-        } else {
-            Self::Shared(bytes.into())
+        match bytes.len() {
+            0..=INLINE => Self::read_slowly(&Bytes::new(), &bytes),
+            _ => Self::Shared(bytes.into()),
         }
     }
 }
@@ -262,6 +271,16 @@ impl<T: Element> Value for Packed<T> {
         self.is_empty()
     }
 
+    fn field(&mut self, codec: &mut Codec<'_>, field: &'static Field) {
+        if codec.quick(field) == Quick::Decode
+            && let Some(bytes) = codec.quick_packed(T::SIZE)
+        {
+            self.bytes = bytes;
+        } else {
+            codec.field(field, self);
+        }
+    }
+
     fn code(&mut self, codec: &mut Codec<'_>, field: &'static Field) {
         let mut bytes = Some(std::mem::replace(&mut self.bytes, Raw::EMPTY));
         codec.packed(field, &mut bytes, T::SIZE, false, |bytes| T::from_wire(bytes).event());
@@ -295,7 +314,9 @@ mod tests {
         let frame =
             Bytes::from_static(&[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0, 6]);
         for len in (0..=frame.len()).step_by(4) {
-            let raw = Raw::slice(&frame, 0, len);
+            let raw = Raw::read(&frame, &frame, len);
+            let at_the_end = Raw::read(&frame, &frame[frame.len() - len..], len);
+            assert_eq!(at_the_end.as_slice(), &frame[frame.len() - len..]);
             assert_eq!(matches!(raw, Raw::Shared(_)), len == 24, "{len}");
             let packed = Packed { bytes: raw, elements: PhantomData::<fn() -> i32> };
             let expected: Vec<i32> = (1..=len as i32 / 4).collect();

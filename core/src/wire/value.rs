@@ -1,5 +1,6 @@
 //! What has a wire form, and how each type drives the codec.
 
+use super::codec::Quick;
 use super::{Codec, Field, Initial, Str, TaggedField, Uuid};
 use bytes::Bytes;
 use std::mem;
@@ -16,11 +17,20 @@ pub trait Value {
 
     /// Does with the value what the codec does: measures, encodes, visits, or replaces it by what it decodes.
     fn code(&mut self, codec: &mut Codec<'_>, field: &'static Field);
+
+    /// One line of a struct's field list: [`code`](Self::code) if the codec's version has the field and now is its
+    /// turn.
+    fn field(&mut self, codec: &mut Codec<'_>, field: &'static Field)
+    where
+        Self: Sized,
+    {
+        codec.field(field, self);
+    }
 }
 
 /// A message, or a struct in one: a list of fields.
 pub trait Struct: std::fmt::Debug {
-    /// Hands every field to [`Codec::field`], in the order of its specification.
+    /// Calls [`Value::field`] of every field, in the order of its specification.
     fn walk(&mut self, codec: &mut Codec<'_>);
 
     /// Whether any of its fields is tagged.
@@ -107,6 +117,19 @@ macro_rules! integers {
                 *self == Self::initial(field)
             }
 
+            #[inline(never)]
+            fn field(&mut self, codec: &mut Codec<'_>, field: &'static Field) {
+                match codec.quick(field) {
+                    Quick::Decode => match codec.quick_read() {
+                        Some(bytes) => *self = Self::from_be_bytes(bytes),
+                        None => codec.field(field, self),
+                    },
+                    Quick::Encode => codec.quick_write(self.to_be_bytes()),
+                    Quick::Measure => codec.quick_measure(size_of::<Self>()),
+                    Quick::No => codec.field(field, self),
+                }
+            }
+
             fn code(&mut self, codec: &mut Codec<'_>, field: &'static Field) {
                 let mut bytes = self.to_be_bytes();
                 codec.fixed(field, &mut bytes, Event::Int((*self).into()));
@@ -156,6 +179,19 @@ impl Value for Uuid {
 
     fn is_initial(&self, _: &Field) -> bool {
         self.is_zero()
+    }
+
+    #[inline(never)]
+    fn field(&mut self, codec: &mut Codec<'_>, field: &'static Field) {
+        match codec.quick(field) {
+            Quick::Decode => match codec.quick_read() {
+                Some(bytes) => *self = Self(bytes),
+                None => codec.field(field, self),
+            },
+            Quick::Encode => codec.quick_write(self.0),
+            Quick::Measure => codec.quick_measure(self.0.len()),
+            Quick::No => codec.field(field, self),
+        }
     }
 
     fn code(&mut self, codec: &mut Codec<'_>, field: &'static Field) {
@@ -233,6 +269,16 @@ impl<T: Value + Default> Value for Vec<T> {
         self.is_empty()
     }
 
+    fn field(&mut self, codec: &mut Codec<'_>, field: &'static Field) {
+        match codec.quick(field) {
+            Quick::No => codec.field(field, self),
+            _ => {
+                self.code(codec, field);
+                codec.blame(field);
+            }
+        }
+    }
+
     fn code(&mut self, codec: &mut Codec<'_>, field: &'static Field) {
         if let Some(count) = codec.begin_array(field, Some(self.len()), false) {
             elements(self, codec, field, count);
@@ -272,7 +318,9 @@ fn elements<T: Value + Default>(
         items.reserve_exact(codec.reservation(count, size_of::<T>()));
         for index in 0..count {
             items.push(T::default());
-            items[index].code(codec, field);
+            if let Some(item) = items.last_mut() {
+                item.code(codec, field);
+            }
             if codec.failed_in_element(index) {
                 return;
             }
@@ -298,7 +346,13 @@ impl<T: Struct + Default + PartialEq> Value for T {
     }
 
     fn code(&mut self, codec: &mut Codec<'_>, field: &'static Field) {
-        codec.structure(field, self);
+        match codec.quick(field) {
+            Quick::No => codec.structure(field, self),
+            _ => {
+                self.walk(codec);
+                codec.end_structure(field, self);
+            }
+        }
     }
 }
 

@@ -1,9 +1,9 @@
 //! What values are made of: fixed-size numbers, lengths, text, bytes, arrays.
 
-use super::{Codec, Direction, MAX_LENGTH};
+use super::{Codec, MAX_LENGTH, Mode};
 use crate::wire::packed::Raw;
 use crate::wire::{Event, Field, Str, WireFault, put_uvarint, read_uvarint, uvarint_len};
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 
 /// The longest string there may be, in any version: its length is an int16 in the old form, and Kafka keeps
 /// to that.
@@ -17,22 +17,42 @@ const MIN_SEGMENT: usize = 61;
 /// elements.
 const MAX_RESERVATION: usize = 64 * 1024;
 
-impl Codec<'_> {
+impl<'a> Codec<'a> {
+    /// Takes so many bytes off the input, if they are there.
+    #[inline(always)]
+    pub(in crate::wire) fn quick_read<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (bytes, rest) = self.input.split_first_chunk()?;
+        self.input = rest;
+        Some(*bytes)
+    }
+
+    /// Writes bytes that are known to be few.
+    #[inline(always)]
+    pub(in crate::wire) fn quick_write<const N: usize>(&mut self, bytes: [u8; N]) {
+        self.output.extend_from_slice(&bytes);
+    }
+
+    /// Counts bytes that are copied.
+    #[inline(always)]
+    pub(in crate::wire) fn quick_measure(&mut self, len: usize) {
+        self.measured.len += len;
+        self.measured.copied += len;
+    }
+
     /// A value of a fixed number of bytes, which are replaced when decoding.
     #[inline(never)]
     pub(in crate::wire) fn fixed(&mut self, field: &'static Field, bytes: &mut [u8], event: Event<'_>) {
-        match &mut self.direction {
-            Direction::Visit(visitor) => visitor.event(field, event),
-            Direction::Fill(supplier) => supplier.fixed(field, event, bytes),
-            Direction::Decode(decoding) => match decoding.frame[decoding.at..decoding.end].get(..bytes.len())
-            {
-                Some(input) => {
+        match &mut self.mode {
+            Mode::Visit(visitor) => visitor.event(field, event),
+            Mode::Fill(supplier) => supplier.fixed(field, event, bytes),
+            Mode::Decode => match self.input.split_at_checked(bytes.len()) {
+                Some((input, rest)) => {
                     bytes.copy_from_slice(input);
-                    decoding.at += bytes.len();
+                    self.input = rest;
                 }
                 None => self.fail_truncated(bytes.len()),
             },
-            _ => self.put(bytes),
+            Mode::Measure | Mode::Encode => self.put(bytes),
         }
     }
 
@@ -51,35 +71,31 @@ impl Codec<'_> {
         value: &mut Option<Str>,
         may_be_null: bool,
     ) {
-        match &mut self.direction {
-            Direction::Visit(visitor) => {
+        match &mut self.mode {
+            Mode::Visit(visitor) => {
                 return visitor.event(field, value.as_deref().map_or(Event::Null, Event::Text));
             }
-            Direction::Fill(supplier) => {
+            Mode::Fill(supplier) => {
                 *value = supplier.text(field, may_be_null && field.is_nullable(self.version));
                 return;
             }
             _ => {}
         }
         let len = self.length(field, value.as_ref().map(|text| text.len()), may_be_null, MAX_STRING);
-        let Direction::Decode(decoding) = &mut self.direction else {
+        if !self.is_replacing() {
             if let Some(text) = value {
                 self.put(text.as_bytes());
             }
             return;
-        };
-        *value = None;
-        let Some(len) = len else { return };
-        if len > decoding.end - decoding.at {
-            return self.fail_truncated(len);
         }
-        match Str::from_utf8(decoding.frame.slice(decoding.at..decoding.at + len)) {
-            Ok(text) => {
-                *value = Some(text);
-                decoding.at += len;
+        *value = len.and_then(|len| match self.taken(len).map(|bytes| Str::from_utf8(self.share(bytes))) {
+            Some(Ok(text)) => Some(text),
+            Some(Err(_)) => {
+                self.fail_before(len, WireFault::InvalidUtf8);
+                None
             }
-            Err(_) => self.fail(WireFault::InvalidUtf8),
-        }
+            None => None,
+        });
     }
 
     pub(in crate::wire) fn bytes(
@@ -88,25 +104,22 @@ impl Codec<'_> {
         value: &mut Option<Bytes>,
         may_be_null: bool,
     ) {
-        match &mut self.direction {
-            Direction::Visit(visitor) => {
+        match &mut self.mode {
+            Mode::Visit(visitor) => {
                 return visitor.event(field, value.as_ref().map_or(Event::Null, Event::Bytes));
             }
-            Direction::Fill(supplier) => {
+            Mode::Fill(supplier) => {
                 *value = supplier.bytes(field, may_be_null && field.is_nullable(self.version));
                 return;
             }
             _ => {}
         }
         let len = self.length(field, value.as_ref().map(Bytes::len), may_be_null, MAX_LENGTH);
-        match (&mut self.direction, &*value) {
-            (Direction::Decode(_), _) => *value = len.and_then(|len| self.take(len)),
-            (Direction::Measure(measured), Some(bytes)) if bytes.len() >= MIN_SEGMENT => {
-                measured.len += bytes.len()
-            }
-            (Direction::Encode(encoding), Some(bytes)) if bytes.len() >= MIN_SEGMENT => {
-                encoding.segments.push(encoding.buffer.split().freeze());
-                encoding.segments.push(bytes.clone());
+        match (&mut self.mode, &*value) {
+            (Mode::Decode, _) => *value = len.and_then(|len| self.take(len)),
+            (Mode::Measure, Some(bytes)) if bytes.len() >= MIN_SEGMENT => self.measured.len += bytes.len(),
+            (Mode::Encode, Some(bytes)) if bytes.len() >= MIN_SEGMENT => {
+                self.segments.push((self.output.len(), bytes.clone()));
             }
             (_, Some(bytes)) => self.put(bytes),
             (_, None) => {}
@@ -114,7 +127,6 @@ impl Codec<'_> {
     }
 
     /// An array of elements of one size, as its bytes.
-    #[inline(never)]
     pub(in crate::wire) fn packed(
         &mut self,
         field: &'static Field,
@@ -130,31 +142,44 @@ impl Codec<'_> {
             }
             return;
         };
-        match (&mut self.direction, &*value) {
-            (Direction::Decode(decoding), _) => {
-                let remaining = decoding.end - decoding.at;
-                match count.checked_mul(size).filter(|len| *len <= remaining) {
-                    Some(len) => {
-                        *value = Some(Raw::slice(decoding.frame, decoding.at, len));
-                        decoding.at += len;
+        match (&mut self.mode, &*value) {
+            (Mode::Decode, _) => {
+                let remaining = self.input.len();
+                match count.checked_mul(size).and_then(|len| self.input.split_at_checked(len)) {
+                    Some((_, rest)) => {
+                        *value = Some(Raw::read(self.frame, self.input, count * size));
+                        self.input = rest;
                     }
                     None => self.fail(WireFault::ArrayTooLong { count, remaining }),
                 }
             }
-            (Direction::Fill(supplier), _) => {
+            (Mode::Fill(supplier), _) => {
                 let mut bytes = vec![0; count * size];
                 for element in bytes.chunks_exact_mut(size) {
                     supplier.fixed(field, event(element), element);
                 }
                 *value = Some(bytes.into());
             }
-            (Direction::Visit(visitor), Some(raw)) => {
+            (Mode::Visit(visitor), Some(raw)) => {
                 raw.as_slice().chunks_exact(size).for_each(|element| visitor.event(field, event(element)));
                 visitor.event(field, Event::EndArray);
             }
             (_, Some(raw)) => self.put(raw.as_slice()),
             (_, None) => {}
         }
+    }
+
+    /// A short array of elements of one size, whose length takes one byte, in a flexible version.
+    #[inline(always)]
+    pub(in crate::wire) fn quick_packed(&mut self, size: usize) -> Option<Raw> {
+        let (&length, rest) = self.input.split_first()?;
+        let len = usize::from(length).checked_sub(1)? * size;
+        if !self.flexible || length >= 0x80 || len > rest.len() {
+            return None;
+        }
+        let raw = Raw::read(self.frame, rest, len);
+        self.input = &rest[len..];
+        Some(raw)
     }
 
     /// An array's count; `None` if it is null or the codec has failed.
@@ -164,30 +189,28 @@ impl Codec<'_> {
         count: Option<usize>,
         may_be_null: bool,
     ) -> Option<usize> {
-        match &mut self.direction {
-            Direction::Visit(visitor) => {
+        match &mut self.mode {
+            Mode::Visit(visitor) => {
                 visitor.event(field, count.map_or(Event::Null, Event::BeginArray));
                 return count;
             }
-            Direction::Fill(supplier) => {
+            Mode::Fill(supplier) => {
                 return supplier.count(field, may_be_null && field.is_nullable(self.version));
             }
             _ => {}
         }
         let count = self.length(field, count, may_be_null, MAX_LENGTH)?;
-        if let Direction::Decode(decoding) = &self.direction {
-            // No element takes less than a byte.
-            let remaining = decoding.end - decoding.at;
-            if count > remaining {
-                self.fail(WireFault::ArrayTooLong { count, remaining });
-                return None;
-            }
+        // No element takes less than a byte.
+        if matches!(self.mode, Mode::Decode) && count > self.input.len() {
+            let remaining = self.input.len();
+            self.fail(WireFault::ArrayTooLong { count, remaining });
+            return None;
         }
         Some(count)
     }
 
     pub(in crate::wire) fn end_array(&mut self, field: &'static Field) {
-        if let Direction::Visit(visitor) = &mut self.direction {
+        if let Mode::Visit(visitor) = &mut self.mode {
             visitor.event(field, Event::EndArray);
         }
     }
@@ -199,16 +222,14 @@ impl Codec<'_> {
 
     /// The marker before a nullable struct; whether the struct follows.
     pub(in crate::wire) fn begin_nullable(&mut self, field: &'static Field, present: bool) -> bool {
-        match &mut self.direction {
-            Direction::Visit(visitor) => {
+        match &mut self.mode {
+            Mode::Visit(visitor) => {
                 if !present {
                     visitor.event(field, Event::Null);
                 }
                 return present;
             }
-            Direction::Fill(supplier) if field.is_nullable(self.version) => {
-                return supplier.is_present(field);
-            }
+            Mode::Fill(supplier) if field.is_nullable(self.version) => return supplier.is_present(field),
             _ => {}
         }
         if !field.is_nullable(self.version) {
@@ -253,7 +274,7 @@ impl Codec<'_> {
     }
 
     fn read_length(&mut self, compact: bool, may_be_null: bool, limit: usize) -> Option<usize> {
-        let start = self.offset();
+        let before = self.input.len();
         let length = if compact {
             i64::from(self.uvarint()) - 1
         } else if limit == MAX_STRING {
@@ -261,7 +282,7 @@ impl Codec<'_> {
         } else {
             self.read().map_or(-1, i32::from_be_bytes).into()
         };
-        let used = self.offset() - start;
+        let used = before - self.input.len();
         match usize::try_from(length) {
             _ if self.error.is_some() => None,
             Ok(length) if length <= limit => Some(length),
@@ -283,14 +304,11 @@ impl Codec<'_> {
 
     /// Writes bytes, or counts them.
     pub(super) fn put(&mut self, bytes: &[u8]) {
-        match &mut self.direction {
+        match &mut self.mode {
             _ if self.error.is_some() => {}
-            Direction::Measure(measured) => {
-                measured.len += bytes.len();
-                measured.copied += bytes.len();
-            }
-            Direction::Encode(encoding) => encoding.buffer.put_slice(bytes),
-            Direction::Decode(_) | Direction::Visit(_) | Direction::Fill(_) => {}
+            Mode::Measure => self.quick_measure(bytes.len()),
+            Mode::Encode => self.output.extend_from_slice(bytes),
+            Mode::Decode | Mode::Visit(_) | Mode::Fill(_) => {}
         }
     }
 
@@ -304,15 +322,25 @@ impl Codec<'_> {
     }
 
     /// Reads an unsigned varint; 0 if the codec has failed.
+    #[inline]
     pub(super) fn uvarint(&mut self) -> u32 {
-        let Direction::Decode(decoding) = &mut self.direction else { return 0 };
+        match *self.input {
+            [byte @ 0..0x80, ref rest @ ..] if self.error.is_none() => {
+                self.input = rest;
+                byte.into()
+            }
+            _ => self.long_uvarint(),
+        }
+    }
+
+    fn long_uvarint(&mut self) -> u32 {
         if self.error.is_some() {
             return 0;
         }
-        let mut input = &decoding.frame[decoding.at..decoding.end];
+        let mut input = self.input;
         match read_uvarint(&mut input) {
             Ok(value) => {
-                decoding.at = decoding.end - input.remaining();
+                self.input = input;
                 value
             }
             Err(_) => {
@@ -323,27 +351,34 @@ impl Codec<'_> {
     }
 
     fn read<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let Direction::Decode(decoding) = &mut self.direction else { return None };
-        let bytes = decoding.frame[decoding.at..decoding.end].first_chunk().copied();
-        match bytes {
-            Some(_) => decoding.at += N,
-            None => self.fail_truncated(N),
+        let bytes = self.quick_read();
+        if bytes.is_none() {
+            self.fail_truncated(N);
         }
         bytes
     }
 
-    /// Reads bytes as a slice of the frame.
-    pub(super) fn take(&mut self, len: usize) -> Option<Bytes> {
-        match &mut self.direction {
-            Direction::Decode(decoding) if self.error.is_none() && len <= decoding.end - decoding.at => {
-                let start = decoding.at;
-                decoding.at += len;
-                Some(decoding.frame.slice(start..start + len))
+    /// Takes bytes off the input.
+    fn taken(&mut self, len: usize) -> Option<&'a [u8]> {
+        match self.input.split_at_checked(len) {
+            Some((bytes, rest)) if self.error.is_none() => {
+                self.input = rest;
+                Some(bytes)
             }
             _ => {
                 self.fail_truncated(len);
                 None
             }
         }
+    }
+
+    /// Bytes of the input as a slice of the frame.
+    fn share(&self, bytes: &'a [u8]) -> Bytes {
+        self.frame.slice_ref(bytes)
+    }
+
+    /// Reads bytes as a slice of the frame.
+    pub(super) fn take(&mut self, len: usize) -> Option<Bytes> {
+        self.taken(len).map(|bytes| self.share(bytes))
     }
 }

@@ -1,6 +1,6 @@
 //! Tagged fields: behind a struct's other fields, known and unknown ones in one rising order.
 
-use super::{Codec, Direction, Measured, Pass};
+use super::{Codec, Measured, Mode, Pass};
 use crate::wire::{Field, Struct, TaggedField, Value, WireFault};
 use std::mem;
 
@@ -9,23 +9,22 @@ impl Codec<'_> {
     pub(super) fn tagged(&mut self, field: &'static Field, value: &mut dyn Value) {
         let Some(tag) = field.tag else { return };
         let start = self.offset();
-        let measured = Measured { len: start, copied: 0 };
-        let outer = mem::replace(&mut self.direction, Direction::Measure(measured));
+        let outer = mem::replace(&mut self.mode, Mode::Measure);
+        let before = mem::replace(&mut self.measured, Measured { len: start, copied: 0 });
         value.code(self, field);
-        let Direction::Measure(measured) = mem::replace(&mut self.direction, outer) else {
-            unreachable!("a codec keeps its direction")
-        };
+        let size = self.measured.len - start;
+        (self.mode, self.measured) = (outer, before);
         self.put_unknown_tags(Some(tag));
-        self.put_tag(tag, measured.len - start);
+        self.put_tag(tag, size);
         value.code(self, field);
     }
 
     pub(super) fn write_tags(&mut self, value: &mut dyn Struct) {
         let mut count = value.unknown_tagged_fields().len();
         if value.any_tagged() {
-            self.pass = Pass::Count(0);
+            self.enter(Pass::Count(0));
             value.walk(self);
-            if let Pass::Count(known) = self.pass {
+            if let Pass::Count(known) = self.enter(Pass::Body) {
                 count += known;
             }
         }
@@ -34,12 +33,12 @@ impl Codec<'_> {
             return;
         }
         let unknown = mem::take(value.unknown_tagged_fields());
-        self.pass = Pass::Write { unknown, next: 0, previous: None };
+        self.enter(Pass::Write { unknown, next: 0, previous: None });
         if value.any_tagged() {
             value.walk(self);
         }
         self.put_unknown_tags(None);
-        if let Pass::Write { unknown, .. } = mem::replace(&mut self.pass, Pass::Body) {
+        if let Pass::Write { unknown, .. } = self.enter(Pass::Body) {
             *value.unknown_tagged_fields() = unknown;
         }
     }
@@ -90,30 +89,25 @@ impl Codec<'_> {
     }
 
     fn read_tag(&mut self, value: &mut dyn Struct, tag: u32, size: usize) {
-        let start = self.offset();
-        let outer_end = match &mut self.direction {
-            Direction::Decode(decoding) if size <= decoding.end - decoding.at => {
-                mem::replace(&mut decoding.end, start + size)
-            }
-            _ => return self.fail_truncated(size),
+        let Some((own, behind)) = self.input.split_at_checked(size) else {
+            return self.fail_truncated(size);
         };
+        self.input = own;
         let mut known = false;
         if value.any_tagged() {
-            self.pass = Pass::Read { tag, found: false };
+            self.enter(Pass::Read { tag, found: false });
             value.walk(self);
-            known = matches!(self.pass, Pass::Read { found: true, .. });
+            known = matches!(self.enter(Pass::Body), Pass::Read { found: true, .. });
         }
         if self.error.is_none() && known {
-            let used = self.offset() - start;
+            let used = size - self.input.len();
             if used != size {
                 self.fail_tags(WireFault::TagSize { tag, size, used });
             }
         } else if let Some(data) = self.take(size) {
             value.unknown_tagged_fields().push(TaggedField { tag, data });
         }
-        if let Direction::Decode(decoding) = &mut self.direction {
-            decoding.end = outer_end;
-        }
+        self.input = behind;
     }
 
     /// Fails at a struct's tagged fields.

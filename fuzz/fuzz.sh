@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Runs a fuzz target (or all of them) for so many seconds, from a seed corpus made of the vectors.
+# Usage: fuzz.sh [TARGET|all] [SECONDS]      needs: rustup toolchain nightly, cargo install cargo-fuzz
+set -euo pipefail
+cd "$(dirname "$0")"
+targets=${1:-all}
+seconds=${2:-300}
+[ "$targets" = all ] && targets="messages records framer tagged_fields consumer_protocol sasl"
+for target in $targets; do
+  mkdir -p "corpus/$target"
+  cargo run --quiet --release --manifest-path ../Cargo.toml -p milena-conformance -- fuzz seeds "$target" "corpus/$target"
+  cargo +nightly fuzz run "$target" --fuzz-dir . -- -max_total_time="$seconds" -print_final_stats=1 -max_len=65536
+done

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
+use milena_conformance::oracle::scram::check as check_exchange;
 use milena_conformance::oracle::{Summary, check_file};
 use milena_core::protocol::{APIS, AnyMessage, ApiKey};
 use milena_core::wire::WireFault;
@@ -37,11 +38,21 @@ fn partitioners_agree_with_java() {
     all_agree("partitioners.tsv.gz", 2000, 0);
 }
 
+#[test]
+fn scram_agrees_with_java() {
+    all_agree("scram.tsv.gz", 41, 0);
+}
+
+fn text_of(name: &str) -> String {
+    let mut text = String::new();
+    let file = fs::File::open(vectors(name)).unwrap();
+    flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
+    text
+}
+
 /// Kind, key, version, body.
 fn messages() -> Vec<(AnyMessage, i16, Bytes)> {
-    let mut text = String::new();
-    let file = fs::File::open(vectors("messages.tsv.gz")).unwrap();
-    flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
+    let text = text_of("messages.tsv.gz");
     let lines = text.split_terminator('\n').filter_map(|line| {
         let columns: Vec<&str> = line.split('\t').collect();
         let key = ApiKey(columns[1].parse().unwrap());
@@ -169,4 +180,44 @@ fn a_file_that_is_none_is_an_error() {
     assert!(told(&Scratch::new("messages.tsv.gz", b"\x1f\x8bno gzip").0).contains("messages.tsv.gz: "));
     assert!(told(&Scratch::new("messages.bin", b"\xff").0).contains("utf-8"));
     assert!(!check(&Scratch::new("messages.empty", b"").0).0.is_good(), "nothing was checked");
+}
+
+fn split(line: &str) -> Vec<&str> {
+    line.split('\t').collect()
+}
+
+#[test]
+fn a_defect_in_any_column_of_an_exchange_is_told() {
+    let text = text_of("scram.tsv.gz");
+    let line = text.lines().next().unwrap();
+    let defects = [
+        "no mechanism",
+        "client first: ",
+        "salted password: ",
+        "salt: ",
+        "iterations: ",
+        "client first: ",
+        "\"z\" is no extension",
+        "client first: ",
+        "server first: ",
+        "client final: ",
+        "server final: ",
+        "salted password: ",
+        "stored key: ",
+        "server key: ",
+    ];
+    assert_eq!(split(line).len(), defects.len());
+    for (at, defect) in defects.into_iter().enumerate() {
+        let mut columns = split(line);
+        let changed = format!("{}z", columns[at]);
+        columns[at] = &changed;
+        let error = check_exchange(&columns).unwrap_err();
+        assert!(error.starts_with(defect), "column {at}: {error}");
+        columns[at] = "";
+        // The column of extensions is empty already.
+        assert_eq!(check_exchange(&columns).is_err(), at != 6, "column {at} emptied");
+    }
+    assert_eq!(check_exchange(&split(line)[1..]), Err("13 columns, not 14".to_owned()));
+    assert_eq!(check_exchange(&[]), Err("0 columns, not 14".to_owned()));
+    assert!(check_exchange(&["é"; 14]).is_err());
 }

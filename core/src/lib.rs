@@ -12,6 +12,8 @@ pub mod drive;
 pub mod handle;
 pub mod protocol;
 pub mod record;
+#[cfg(feature = "scram")]
+pub mod sasl;
 pub mod wire;
 
 mod admin;

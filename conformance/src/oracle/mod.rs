@@ -8,6 +8,7 @@ mod json;
 mod messages;
 mod partitioners;
 pub mod random;
+pub mod scram;
 
 use std::fmt;
 use std::fs;
@@ -38,6 +39,7 @@ fn check_of(path: &Path) -> Result<Check, String> {
     match word {
         "messages" => Ok(messages::check),
         "partitioners" => Ok(partitioners::check),
+        "scram" => Ok(|line| scram::check(line).map(|()| Checked::Agrees)),
         _ => Err(format!(
             "{}: a vector file's name begins with messages, records, partitioners or scram",
             path.display()

@@ -3,10 +3,12 @@
 //! - [`cluster`]: a simulated Kafka cluster, a pure machine that is also served behind TCP in any process;
 //! - [`sim`]: the simulator, real handles and the simulated cluster on virtual time, in one thread, from one seed;
 //! - [`kafka`]: real brokers of many releases, started from Maven's jars;
+//! - [`oracle`]: what Kafka's own client library says, asked while a test runs;
 //! - [`mod@bench`]: what the binary `milena-conformance bench` runs.
 
 pub mod bench;
 pub mod cli;
 pub mod cluster;
 pub mod kafka;
+pub mod oracle;
 pub mod sim;

@@ -21,6 +21,7 @@ mod launch;
 mod node;
 mod probe;
 mod process;
+pub(crate) mod program;
 mod releases;
 
 use std::env;
@@ -29,7 +30,7 @@ use std::time::{Duration, Instant};
 
 pub use error::KafkaError;
 
-use error::tail;
+pub(crate) use error::tail;
 use jars::Java;
 use launch::Cluster;
 use node::Node;

@@ -28,8 +28,8 @@ import org.apache.kafka.common.record.internal.*;
 import org.apache.kafka.common.utils.AppInfoParser;
 
 /**
- * Kafka's generated messages, and their JSON by the generated converters with what those leave out: the bytes of records
- * fields, and tagged fields without a name.
+ * Kafka's generated messages, and their JSON by the generated converters with what those leave out: the bytes of
+ * records fields, and tagged fields without a name.
  */
 final class Messages {
     private static final String PACKAGE = "org.apache.kafka.common.message.";

@@ -45,7 +45,7 @@ final class Oracle {
         }
     }
 
-    /** The next line without its end; null at the end of the input, which cuts the last line of an asker killed. */
+    /** The next line without its end; null at the end of the input, where nobody waits for what a cut line asks. */
     private String readLine() throws IOException {
         int position = start;
         while (true) {

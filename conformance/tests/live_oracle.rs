@@ -4,7 +4,6 @@ use std::io::Read as _;
 use std::time::Instant;
 
 use flate2::read::GzDecoder;
-use milena_conformance::kafka::available_for;
 use milena_conformance::oracle::java::{Java, JavaError, MessageId};
 use serde_json::{Value, json};
 
@@ -30,10 +29,9 @@ fn refused<T: std::fmt::Debug>(answer: Result<T, JavaError>, reason: &str) {
 
 #[test]
 fn java_reads_and_writes_every_message_as_the_vectors_do() {
-    if !available_for("java_reads_and_writes_every_message_as_the_vectors_do") {
+    let Some(mut java) = Java::start_for("java_reads_and_writes_every_message_as_the_vectors_do") else {
         return;
-    }
-    let mut java = Java::start().expect("Java starts");
+    };
     let lines = lines(include_bytes!("../vectors/messages.tsv.gz"));
     assert!(lines.len() >= 912, "{}", lines.len());
     let began = Instant::now();
@@ -53,10 +51,7 @@ fn java_reads_and_writes_every_message_as_the_vectors_do() {
 
 #[test]
 fn java_reads_every_batch_as_the_vectors_do() {
-    if !available_for("java_reads_every_batch_as_the_vectors_do") {
-        return;
-    }
-    let mut java = Java::start().expect("Java starts");
+    let Some(mut java) = Java::start_for("java_reads_every_batch_as_the_vectors_do") else { return };
     let lines = lines(include_bytes!("../vectors/records.tsv.gz"));
     assert!(lines.len() >= 288, "{}", lines.len());
     let mut written = 0;
@@ -111,10 +106,7 @@ fn spec(records: &Value) -> Option<Value> {
 
 #[test]
 fn java_survives_what_it_refuses() {
-    if !available_for("java_survives_what_it_refuses") {
-        return;
-    }
-    let mut java = Java::start().expect("Java starts");
+    let Some(mut java) = Java::start_for("java_survives_what_it_refuses") else { return };
 
     assert_eq!(java.versions("ProduceRequest"), [3..=13, 0..=11]);
     assert_eq!(java.versions("LeaderAndIsrResponse"), [0..=7]);

@@ -93,7 +93,7 @@ impl Program {
             None => format!("compiling {} is not done in time", self.name),
         };
         let log = compiler.log();
-        if log.contains("jdk.compiler not found") {
+        if log.contains("module.FindException") {
             return Err(KafkaError::CompilerMissing);
         }
         Err(KafkaError::Start { version: release.to_string(), what, log: tail(&log) })
@@ -105,5 +105,64 @@ impl Program {
             fs::read_to_string(directory.join(name)).is_ok_and(|compiled| compiled == *text)
         };
         self.sources.iter().all(is)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::{available_for, skip};
+
+    fn program(sources: &'static [(&'static str, &'static str)]) -> Program {
+        Program { name: "program-test", main: "Hello", sources, heap_megabytes: 32 }
+    }
+
+    /// What it prints on the class path of 4.3.1.
+    fn run(program: &Program) -> Result<String, KafkaError> {
+        let output = program.command("4.3.1")?.output().expect("Java runs");
+        assert!(output.status.success(), "{output:?}");
+        Ok(String::from_utf8(output.stdout).expect("UTF-8"))
+    }
+
+    #[test]
+    fn a_program_is_compiled_when_its_text_changes() {
+        let test = "a_program_is_compiled_when_its_text_changes";
+        if !available_for(test) {
+            return;
+        }
+        let first = program(&[(
+            "Hello.java",
+            "class Hello { public static void main(String[] a) { System.out.print(\"first\"); } }",
+        )]);
+        match run(&first) {
+            Err(error @ KafkaError::CompilerMissing) => return skip(test, &error),
+            printed => assert_eq!(printed.expect("it runs"), "first"),
+        }
+        let release = Release::parse("4.3.1").expect("a release");
+        let jars = Jars::prepare(&release, |_| ()).expect("fetched");
+        let classes = jars.directory.join("program-test");
+        let compiled =
+            || fs::metadata(classes.join("Hello.class")).and_then(|file| file.modified()).expect("compiled");
+        let before = compiled();
+        assert_eq!(run(&first).expect("it runs"), "first");
+        assert_eq!(compiled(), before, "the same text is not compiled again");
+
+        let second = program(&[(
+            "Hello.java",
+            "class Hello { public static void main(String[] a) throws Exception {
+                System.out.print(org.apache.kafka.common.utils.AppInfoParser.getVersion()); } }",
+        )]);
+        assert_eq!(run(&second).expect("it runs"), "4.3.1");
+
+        let wrong = program(&[("Hello.java", "class Hello { int number = text; }")]);
+        let error = run(&wrong).expect_err("it does not compile").to_string();
+        assert!(
+            error.starts_with("Kafka 4.3.1: compiling program-test ended with exit status: 1"),
+            "{error}"
+        );
+        assert!(error.contains("cannot find symbol"), "{error}");
+        assert!(!jars.directory.join("program-test.compiling").exists());
+        assert_eq!(run(&second).expect("the classes of before are still there"), "4.3.1");
+        fs::remove_dir_all(classes).expect("removed");
     }
 }

@@ -1,4 +1,5 @@
-//! Kafka's own client library as an oracle: a small Java program, `conformance/java/`, one JVM for each of two releases.
+//! Kafka's own client library as an oracle: the Java program in `conformance/java/`, in one JVM for each of two
+//! releases.
 //!
 //! Release 4.3.1 answers what it knows; 3.9.2 answers for the versions that 4.0 has dropped.
 //!
@@ -22,7 +23,7 @@ use serde_json::Value;
 use super::hex;
 use super::lines::{Broken, Lines};
 use crate::kafka::program::Program;
-use crate::kafka::{KafkaError, tail};
+use crate::kafka::{self, KafkaError, tail};
 
 /// In the order in which they are asked whether they know a version.
 const RELEASES: [&str; 2] = ["4.3.1", "3.9.2"];
@@ -157,8 +158,8 @@ impl Release {
             return Err(JavaError::Refused("a line break in a column".to_owned()));
         }
         request.push('\n');
-        let answers = self.lines.exchange(request.as_bytes(), ANSWER_LIMIT);
-        let answer = answers.map_err(|Broken { what, errors }| self.failed(&what, &errors))?.concat();
+        let answer = self.lines.exchange(request.as_bytes(), ANSWER_LIMIT);
+        let answer = answer.map_err(|Broken { what, errors }| self.failed(&what, &errors))?;
         let text = String::from_utf8(answer).map_err(|error| self.failed("answers", &error.to_string()))?;
         let mut columns = text.split('\t').map(str::to_owned);
         match columns.next().as_deref() {
@@ -193,6 +194,27 @@ impl Java {
             release.learn_versions()?;
         }
         Ok(Self { releases })
+    }
+
+    /// The same for a test: `None`, and a line that says so, where it can't run and may be skipped.
+    ///
+    /// # Panics
+    ///
+    /// When it must run, as [`kafka::available_for`] does, and when the start fails for another reason than that Java,
+    /// its compiler or Maven is missing.
+    #[must_use]
+    pub fn start_for(test: &str) -> Option<Self> {
+        if !kafka::available_for(test) {
+            return None;
+        }
+        match Self::start() {
+            Ok(java) => Some(java),
+            Err(JavaError::Kafka(error @ KafkaError::CompilerMissing)) => {
+                kafka::skip(test, &error);
+                None
+            }
+            Err(error) => panic!("{error}"),
+        }
     }
 
     /// Decodes a message's body, without size and header, and encodes it again.
@@ -236,12 +258,13 @@ impl Java {
         serde_json::from_str(json).map_err(|error| release.failed(&error.to_string(), json))
     }
 
-    /// Writes one batch of any format: `magic`, `codec`, `level` or none, `timestampType`, `baseOffset`, `logAppendTime`,
-    /// `producerId`, `producerEpoch`, `baseSequence`, `isTransactional`, `partitionLeaderEpoch`, and `records`, each of which
-    /// has `offset`, `timestamp`, `key` and `value` (hex or null) and `headers`.
+    /// Writes one batch of any format.
     ///
-    /// What is left out of the batch's numbers is 0 for `baseOffset` and else -1, as Java has it; `magic`, `codec`,
-    /// `timestampType` and `records` can't be.
+    /// It has `magic`, `codec`, `level`, `timestampType`, `baseOffset`, `logAppendTime`, `producerId`,
+    /// `producerEpoch`, `baseSequence`, `isTransactional`, `partitionLeaderEpoch` and `records`; each of those has
+    /// `offset`, `timestamp`, `key`, `value` and `headers`, as in the vectors. A `level` left out, or null, is the
+    /// codec's own, `baseOffset` is 0, `isTransactional` false, and other numbers of the batch are -1; `magic`,
+    /// `codec`, `timestampType` and `records` must be there.
     ///
     /// # Errors
     ///

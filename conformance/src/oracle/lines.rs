@@ -1,10 +1,10 @@
-//! A child process that answers each line on its standard input with one on its standard output.
+//! A child process that answers each line on its standard input by one on its standard output.
 //!
-//! 1. Everything happens within [`Lines::exchange`], on the caller's thread: writing, reading and draining standard error
-//!    take turns as the pipes allow, so neither side can wait for the other while that one waits for it.
-//! 2. Time is bounded: each answer may take `limit` from the one before.
-//! 3. What breaks the pairing of requests and answers ends it for good: the child is killed, and every later exchange fails
-//!    for the same reason.
+//! 1. Everything happens within [`Lines::exchange`], on the caller's thread: writing, reading and draining standard
+//!    error take turns as the pipes allow, so neither side waits for the other while that one waits for it.
+//! 2. One line is under way at a time, and its answer may take no longer than `limit`.
+//! 3. What breaks the pairing of requests and answers ends it for good: the child is killed, and every later
+//!    exchange fails for the same reason.
 //! 4. The child ends when its input closes. That is all that ends it when this process is killed.
 
 use std::io::{self, ErrorKind, Read, Write as _};
@@ -73,29 +73,27 @@ impl Lines {
         Ok(lines)
     }
 
-    /// Sends whole lines, and returns the answer to each of them, without its end.
-    pub(super) fn exchange(&mut self, lines: &[u8], limit: Duration) -> Result<Vec<Vec<u8>>, Broken> {
+    /// Sends a line, its end included, and returns the answer without its end.
+    pub(super) fn exchange(&mut self, line: &[u8], limit: Duration) -> Result<Vec<u8>, Broken> {
         if let Some(broken) = &self.broken {
             return Err(broken.clone());
         }
-        self.try_exchange(lines, limit).map_err(|what| {
+        self.try_exchange(line, limit).map_err(|what| {
             let _ = self.child.kill();
             let errors = String::from_utf8_lossy(&self.logged).into_owned();
             self.broken.insert(Broken { what, errors }).clone()
         })
     }
 
-    fn try_exchange(&mut self, lines: &[u8], limit: Duration) -> Result<Vec<Vec<u8>>, String> {
-        let count = lines.iter().filter(|byte| **byte == b'\n').count();
-        let mut answers = Vec::with_capacity(count);
-        let mut unsent = lines;
-        let mut deadline = Instant::now() + limit;
-        // What has come meanwhile must not be taken for the first answer. That the child has ended shows below.
+    fn try_exchange(&mut self, line: &[u8], limit: Duration) -> Result<Vec<u8>, String> {
+        let deadline = Instant::now() + limit;
+        let mut unsent = line;
+        // What has come meanwhile must not be taken for the answer. That the child has ended shows below.
         let _ = self.receive();
         if !self.received.is_empty() {
             return Err(UNASKED.to_owned());
         }
-        while answers.len() < count {
+        loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(format!("did not answer within {limit:?}"));
@@ -104,21 +102,16 @@ impl Lines {
             self.send(&mut unsent);
             self.drain_errors();
             let open = self.receive().map_err(|error| format!("can't be read: {error}"))?;
-            while let Some(answer) = self.take_line() {
-                answers.push(answer);
-                deadline = Instant::now() + limit;
-            }
-            if !open && answers.len() < count {
-                return Err(self.end());
-            }
-            if self.received.len() > ANSWER_BYTES {
-                return Err(format!("has an answer of more than {ANSWER_BYTES} bytes"));
+            match self.take_line() {
+                Some(answer) if unsent.is_empty() && self.received.is_empty() => return Ok(answer),
+                Some(_) => return Err(UNASKED.to_owned()),
+                None if !open => return Err(self.end()),
+                None if self.received.len() > ANSWER_BYTES => {
+                    return Err(format!("has an answer of more than {ANSWER_BYTES} bytes"));
+                }
+                None => {}
             }
         }
-        if answers.len() > count || !unsent.is_empty() || !self.received.is_empty() {
-            return Err(UNASKED.to_owned());
-        }
-        Ok(answers)
     }
 
     /// Waits until something can be read, or be written if there is something to write, or for `limit`.
@@ -236,19 +229,18 @@ mod tests {
     #[test]
     fn each_line_has_its_answer() {
         let mut lines = script("exec cat");
-        assert_eq!(lines.exchange(b"one\n", LIMIT), Ok(vec![b"one".to_vec()]));
-        assert_eq!(lines.exchange(b"two\n\nthree\n", LIMIT).map(|answers| answers.len()), Ok(3));
-        assert_eq!(lines.exchange(b"", LIMIT), Ok(vec![]));
+        for line in ["one\n", "\n", "two\tthree\n"] {
+            assert_eq!(lines.exchange(line.as_bytes(), LIMIT), Ok(line.trim_end().into()));
+        }
     }
 
     #[test]
     fn a_large_exchange_does_not_wait_for_itself() {
         // Many times what the pipes hold in each direction: cat stops reading when nobody reads what it wrote.
-        let mut request = vec![b'x'; 10_000_000];
-        request.push(b'\n');
-        let many = request.repeat(2);
-        let answers = script("exec cat").exchange(&many, LIMIT).expect("answers");
-        assert!(answers.len() == 2 && answers.iter().all(|answer| *answer == request[..request.len() - 1]));
+        let mut line = vec![b'x'; 10_000_000];
+        line.push(b'\n');
+        let answer = script("exec cat").exchange(&line, LIMIT).expect("an answer");
+        assert!(answer == line[..line.len() - 1]);
     }
 
     #[test]
@@ -284,21 +276,21 @@ mod tests {
 
     #[test]
     fn an_answer_too_many_breaks_the_pairing() {
-        let mut lines = script("read line; echo one; echo two; exec sleep 600");
-        // Both answers may come at once, or the second only before the next request.
-        let first = lines.exchange(b"hello\n", LIMIT);
-        let error = first.and_then(|_| {
-            thread::sleep(Duration::from_millis(500));
-            lines.exchange(b"hello\n", LIMIT)
-        });
-        assert_eq!(error.expect_err("out of step").what, UNASKED);
+        let mut lines = script("read line; echo one; sleep 0.2; echo two; exec sleep 600");
+        assert_eq!(lines.exchange(b"hello\n", LIMIT), Ok(b"one".into()));
+        thread::sleep(Duration::from_secs(1));
+        assert_eq!(broken(&mut lines, b"hello\n", LIMIT).what, UNASKED);
+        assert_eq!(
+            broken(&mut script("echo one; echo two; exec sleep 600"), b"hello\n", LIMIT).what,
+            UNASKED
+        );
     }
 
     #[test]
     fn what_is_dropped_is_gone() {
-        let mut lines = script("echo $$; exec sleep 600");
-        let answers = lines.exchange(b"pid\n", LIMIT).expect("its pid");
-        let pid = String::from_utf8_lossy(&answers[0]).parse().expect("a number");
+        let mut lines = script("read line; echo $$; exec sleep 600");
+        let answer = lines.exchange(b"pid\n", LIMIT).expect("its pid");
+        let pid = String::from_utf8_lossy(&answer).parse().expect("a number");
         let pid = rustix::process::Pid::from_raw(pid).expect("a pid above zero");
         assert!(rustix::process::test_kill_process(pid).is_ok());
         drop(lines);

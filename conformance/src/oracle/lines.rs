@@ -263,6 +263,7 @@ mod tests {
     #[test]
     fn a_child_that_does_not_answer_is_killed() {
         let mut lines = script("echo hm >&2; exec sleep 600");
+        lines.wait(false, LIMIT).expect("it has said something");
         let began = Instant::now();
         let request = [b"x".repeat(1_000_000), b"\n".to_vec()].concat();
         let broken = broken(&mut lines, &request, Duration::from_millis(200));
@@ -276,14 +277,12 @@ mod tests {
 
     #[test]
     fn an_answer_too_many_breaks_the_pairing() {
-        let mut lines = script("read line; echo one; sleep 0.2; echo two; exec sleep 600");
-        assert_eq!(lines.exchange(b"hello\n", LIMIT), Ok(b"one".into()));
-        thread::sleep(Duration::from_secs(1));
-        assert_eq!(broken(&mut lines, b"hello\n", LIMIT).what, UNASKED);
-        assert_eq!(
-            broken(&mut script("echo one; echo two; exec sleep 600"), b"hello\n", LIMIT).what,
-            UNASKED
-        );
+        let mut at_once = script("read line; printf 'one\\ntwo\\n'; exec sleep 600");
+        assert_eq!(broken(&mut at_once, b"hello\n", LIMIT).what, UNASKED);
+        let mut later = script("read line; echo one; sleep 0.2; echo two; exec sleep 600");
+        assert_eq!(later.exchange(b"hello\n", LIMIT), Ok(b"one".into()));
+        later.wait(false, LIMIT).expect("two has come");
+        assert_eq!(broken(&mut later, b"hello\n", LIMIT).what, UNASKED);
     }
 
     #[test]

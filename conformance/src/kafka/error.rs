@@ -17,6 +17,8 @@ pub enum KafkaError {
         /// What it says of itself.
         found: String,
     },
+    /// The JVM is one without Java's compiler.
+    CompilerMissing,
     /// There is no `mvn` on the path, and the jars are not in the cache.
     MavenMissing,
     /// No such release, or one that the launcher can't start.
@@ -54,7 +56,7 @@ pub enum KafkaError {
 }
 
 impl KafkaError {
-    pub(super) fn io(doing: impl Into<String>, source: io::Error) -> Self {
+    pub(crate) fn io(doing: impl Into<String>, source: io::Error) -> Self {
         Self::Io { doing: doing.into(), source }
     }
 }
@@ -70,6 +72,10 @@ impl fmt::Display for KafkaError {
                 f,
                 "Kafka needs Java 17 or later, and this is {found:?} \
                  (on Debian and Ubuntu: `apt-get install openjdk-17-jre-headless`, and mind JAVA_HOME)"
+            ),
+            Self::CompilerMissing => f.write_str(
+                "compiling a Java program against Kafka's jars needs a JDK, and this `java` has no compiler \
+                 (on Debian and Ubuntu: `apt-get install openjdk-17-jdk-headless`, and mind JAVA_HOME)",
             ),
             Self::MavenMissing => f.write_str(
                 "fetching Kafka's jars needs Maven, and there is no `mvn` on the path \
@@ -98,7 +104,7 @@ impl std::error::Error for KafkaError {
 }
 
 /// The last lines of a log.
-pub(super) fn tail(log: &str) -> String {
+pub(crate) fn tail(log: &str) -> String {
     let lines: Vec<_> = log.lines().collect();
     match lines.len() {
         0 => "(empty)".to_owned(),
@@ -113,6 +119,7 @@ mod tests {
     #[test]
     fn errors_say_how_to_get_what_is_missing() {
         assert!(KafkaError::JavaMissing.to_string().contains("apt-get install openjdk-17-jre-headless"));
+        assert!(KafkaError::CompilerMissing.to_string().contains("apt-get install openjdk-17-jdk-headless"));
         assert!(KafkaError::MavenMissing.to_string().contains("apt-get install maven"));
         let old = KafkaError::JavaTooOld { found: "java version \"1.8.0_392\"".to_owned() }.to_string();
         assert!(old.contains("1.8.0_392") && old.contains("openjdk-17"), "{old}");

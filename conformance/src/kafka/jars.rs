@@ -105,7 +105,7 @@ fn target_of(program: &Path) -> Option<PathBuf> {
 /// A release's jars and logging files, ready to run.
 #[derive(Clone, Debug)]
 pub(super) struct Jars {
-    directory: PathBuf,
+    pub(super) directory: PathBuf,
 }
 
 impl Jars {
@@ -170,7 +170,14 @@ impl Jars {
     }
 
     /// What Java is to be told before the main class and its arguments.
-    pub(super) fn jvm_flags(&self, heap_megabytes: u32, archive: &Archive) -> Vec<OsString> {
+    ///
+    /// `classes` is a directory of further classes, to be found before those of the jars.
+    pub(super) fn jvm_flags(
+        &self,
+        heap_megabytes: u32,
+        archive: &Archive,
+        classes: Option<&Path>,
+    ) -> Vec<OsString> {
         let mut flags: Vec<OsString> = vec![format!("-Xmx{heap_megabytes}m").into()];
         // Short lives on few cores: the cheapest collector and the quick compiler only.
         flags.extend(["-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"].map(OsString::from));
@@ -179,8 +186,26 @@ impl Jars {
         flags.push("-Dzookeeper.jmx.log4j.disable=true".into());
         flags.push(joined("-Dlog4j.configuration=file:", &self.directory.join(LOG4J.0)));
         flags.push(joined("-Dlog4j2.configurationFile=", &self.directory.join(LOG4J2.0)));
-        flags.extend(["-cp".into(), self.directory.join("libs/*").into_os_string()]);
+        let mut class_path = OsString::new();
+        if let Some(classes) = classes {
+            class_path.push(classes);
+            class_path.push(":");
+        }
+        class_path.push(self.directory.join("libs/*"));
+        flags.extend(["-cp".into(), class_path]);
         flags
+    }
+
+    /// The class path with every jar by name: only `java` itself understands a star.
+    pub(super) fn class_path(&self) -> Result<OsString, KafkaError> {
+        let libs = self.directory.join("libs");
+        let join = || -> io::Result<OsString> {
+            let mut jars: Vec<_> =
+                fs::read_dir(&libs)?.map(|entry| Ok(entry?.path())).collect::<io::Result<_>>()?;
+            jars.sort();
+            env::join_paths(jars).map_err(io::Error::other)
+        };
+        join().map_err(|error| KafkaError::io(format!("listing {}", libs.display()), error))
     }
 
     /// The file of loaded classes that a broker of this release may start from on `java`.
@@ -216,7 +241,7 @@ fn joined(option: &str, path: &Path) -> OsString {
     text
 }
 
-fn remove(directory: &Path) -> io::Result<()> {
+pub(super) fn remove(directory: &Path) -> io::Result<()> {
     match fs::remove_dir_all(directory) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
@@ -271,7 +296,8 @@ mod tests {
     #[test]
     fn flags_say_where_the_classes_and_the_log_files_are() {
         let jars = Jars { directory: PathBuf::from("/cache/4.3.1") };
-        let flags = jars.jvm_flags(384, &Archive::Use(PathBuf::from("/cache/4.3.1/java-17.jsa")));
+        let archive = Archive::Use(PathBuf::from("/cache/4.3.1/java-17.jsa"));
+        let flags = jars.jvm_flags(384, &archive, None);
         for flag in [
             "-Xmx384m",
             "-XX:SharedArchiveFile=/cache/4.3.1/java-17.jsa",
@@ -281,5 +307,7 @@ mod tests {
         ] {
             assert!(flags.iter().any(|given| given == flag), "{flag}: {flags:?}");
         }
+        let flags = jars.jvm_flags(384, &archive, Some(Path::new("/classes")));
+        assert_eq!(flags[flags.len() - 2..], ["-cp", "/classes:/cache/4.3.1/libs/*"]);
     }
 }

@@ -211,7 +211,7 @@ impl Cluster {
         directory: &Path,
         log: &str,
     ) -> Result<Process, KafkaError> {
-        let mut all = self.jars.jvm_flags(heap_megabytes, archive);
+        let mut all = self.jars.jvm_flags(heap_megabytes, archive, None);
         all.extend_from_slice(arguments);
         Process::spawn(&self.java.program, &all, directory, &directory.join(log))
             .map_err(|error| KafkaError::io("starting Java", error))

@@ -21,6 +21,7 @@ mod launch;
 mod node;
 mod probe;
 mod process;
+pub(crate) mod program;
 mod releases;
 
 use std::env;
@@ -29,7 +30,7 @@ use std::time::{Duration, Instant};
 
 pub use error::KafkaError;
 
-use error::tail;
+pub(crate) use error::tail;
 use jars::Java;
 use launch::Cluster;
 use node::Node;
@@ -58,10 +59,15 @@ pub fn available() -> Result<(), KafkaError> {
 #[must_use]
 pub fn available_for(test: &str) -> bool {
     let Err(error) = available() else { return true };
+    skip(test, &error);
+    false
+}
+
+/// Prints why `test` is skipped; panics where none may be.
+pub(crate) fn skip(test: &str, error: &KafkaError) {
     let is_set = |name| env::var_os(name).is_some_and(|value| value == "1" || value == "true");
     assert!(!is_set("CI") && !is_set("MILENA_REQUIRE_KAFKA"), "{test} must run: {error}");
     println!("{test} is skipped: {error}");
-    false
 }
 
 /// What to start; see [`Kafka::builder`].

@@ -3,8 +3,12 @@
 //! A vector file holds one case a line; `vectors/README.md` tells the formats. The first word of a file's name says
 //! which it is: `messages`, `records`, `partitioners` or `scram`. Each line is checked in both directions, and
 //! lines that this release has never seen are as good as any: a defect in one is a failure with its reason, never a panic.
+//!
+//! [`java`] is the same library, asked while a test runs.
 
+pub mod java;
 mod json;
+mod lines;
 mod messages;
 mod partitioners;
 pub mod random;

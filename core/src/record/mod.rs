@@ -26,6 +26,10 @@ mod builder;
 mod compression;
 mod cursor;
 mod error;
+mod format;
+mod legacy;
+#[cfg(any(feature = "lz4", feature = "lz4-c"))]
+mod lz4;
 #[cfg(feature = "snappy")]
 mod snappy;
 #[cfg(test)]
@@ -37,4 +41,5 @@ pub use broker::{ControlType, end_transaction_marker, set_base_offset, set_log_a
 pub use builder::{BatchBuilder, Header, Producer, restamp};
 pub use compression::{Compression, UnknownCompression};
 pub use cursor::{HeaderIter, HeaderRef, Headers, Record, RecordCursor, RecordRef};
-pub use error::{Malformed, RecordError};
+pub use error::{Malformed, RecordError, V2Only};
+pub use format::{Encoding, MessageFormat};

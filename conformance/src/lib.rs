@@ -2,6 +2,7 @@
 //!
 //! - [`cluster`]: a simulated Kafka cluster, a pure machine that is also served behind TCP in any process;
 //! - [`sim`]: the simulator, real handles and the simulated cluster on virtual time, in one thread, from one seed;
+//! - [`oracle`]: Apache Kafka's view of bytes, as the golden vectors hold it, against Milena's;
 //! - [`kafka`]: real brokers of many releases, started from Maven's jars;
 //! - [`mod@bench`]: what the binary `milena-conformance bench` runs.
 
@@ -9,4 +10,5 @@ pub mod bench;
 pub mod cli;
 pub mod cluster;
 pub mod kafka;
+pub mod oracle;
 pub mod sim;

@@ -127,7 +127,11 @@ impl Batch {
         }
         if self.is_legacy() {
             let offset = self.field_i64(0);
-            return if (0..i64::MAX).contains(&offset) { Ok(()) } else { Err(RecordError::BadOffset(offset)) };
+            return if (0..i64::MAX).contains(&offset) {
+                Ok(())
+            } else {
+                Err(RecordError::BadOffset(offset))
+            };
         }
         let (base_offset, last_offset_delta) = (self.field_i64(0), self.last_offset_delta());
         // There must be an offset behind the last one: readers go on there.

@@ -169,9 +169,9 @@ impl fmt::Display for RecordError {
                 Some(levels) => {
                     write!(f, "{codec} has levels {} to {}, not {level}", levels.start(), levels.end())
                 }
-                None if *codec == Compression::Lz4 => {
-                    f.write_str("lz4 has levels with the C library alone: enable milena-core's feature `lz4-c`")
-                }
+                None if *codec == Compression::Lz4 => f.write_str(
+                    "lz4 has levels with the C library alone: enable milena-core's feature `lz4-c`",
+                ),
                 None => write!(f, "{codec} has no levels"),
             },
             Self::Decompress { codec, reason } => write!(f, "{codec} cannot decompress the batch: {reason}"),

@@ -81,15 +81,8 @@ impl Entries {
     /// The records of a whole entry whose magic and offset were checked, and the block that they are in.
     pub(super) fn open(entry: &Bytes, magic: i8, limit: usize) -> Result<(Self, Bytes), RecordError> {
         let codec = compression(entry)?;
-        let alone = Self {
-            magic,
-            position: 0,
-            index: 0,
-            count: 1,
-            shift: 0,
-            append_time: None,
-            check_crcs: false,
-        };
+        let alone =
+            Self { magic, position: 0, index: 0, count: 1, shift: 0, append_time: None, check_crcs: false };
         if codec == Compression::None {
             return Ok((alone, entry.clone()));
         }

@@ -508,7 +508,10 @@ fn bombs_stop_at_the_limit() {
 fn joined_streams_are_read_as_one() {
     let parts: Vec<Vec<u8>> = [0, 1, 70_000, 0, 300].map(|len| noise(len as u64, len)).into();
     for compression in compiled() {
-        let joined = parts.iter().flat_map(|part| Encoding::from(compression).compress(part, 0).unwrap()).collect::<Vec<_>>();
+        let joined = parts
+            .iter()
+            .flat_map(|part| Encoding::from(compression).compress(part, 0).unwrap())
+            .collect::<Vec<_>>();
         assert_eq!(compression.decompress(&joined, 2, 1 << 20), Ok(parts.concat()), "{compression}");
         let limit = parts.concat().len() - 1;
         assert_eq!(compression.decompress(&joined, 2, limit), Err(RecordError::TooLarge { limit }));

@@ -223,6 +223,7 @@ pub(super) fn write(
         offset += 1;
     }
     if !compressed {
+        set.shrink_to_fit();
         return Ok(set);
     }
     let room = smallest(magic);

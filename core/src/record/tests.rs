@@ -1,5 +1,8 @@
 //! Batches written, read back, and spoilt in every way a peer could.
 
+mod codecs;
+mod legacy;
+
 use bytes::{Bytes, BytesMut};
 
 use super::*;

@@ -447,6 +447,25 @@ mod tests {
         };
         let config = Config { max_in_flight: 6, ..Config::new("a").unwrap() };
         assert_eq!(setting(config.check()), "max_in_flight");
+        for (compression, level, reason) in [
+            (Compression::None, 1, "none has no levels"),
+            (Compression::Snappy, 1, "snappy has no levels"),
+            (Compression::Gzip, 0, "gzip has levels 1 to 9, not 0"),
+            (Compression::Zstd, 23, "zstd has levels -131072 to 22, not 23"),
+        ] {
+            let compression_level = Some(level);
+            let writer = WriterConfig { compression, compression_level, ..WriterConfig::default() };
+            let reason = reason.to_owned();
+            if compression.is_compiled() {
+                assert_eq!(writer.check(), Err(Error::Config { setting: "compression_level", reason }));
+            }
+        }
+        let writer = WriterConfig {
+            compression: Compression::Gzip,
+            compression_level: Some(9),
+            ..WriterConfig::default()
+        };
+        assert_eq!(writer.check().is_ok(), Compression::Gzip.is_compiled());
         let writer = WriterConfig { acks: Acks::Leader, ..WriterConfig::default() };
         assert_eq!(setting(writer.check()), "idempotence");
         assert!(WriterConfig::default().acks(Acks::Leader).check().is_ok());

@@ -41,8 +41,11 @@ pub(super) fn compression(entry: &[u8]) -> Result<Compression, RecordError> {
     }
 }
 
+/// Key and value, each or null.
+type Pair<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
 /// An entry's key and value, which end with it.
-fn key_and_value(entry: &[u8], magic: i8) -> Result<(Option<&[u8]>, Option<&[u8]>), Malformed> {
+fn key_and_value(entry: &[u8], magic: i8) -> Result<Pair<'_>, Malformed> {
     let mut input = &entry[key_at(magic)..];
     let key = nullable(&mut input, Malformed::KeyLength)?;
     let value = nullable(&mut input, Malformed::ValueLength)?;

@@ -1,6 +1,7 @@
 //! Batches written, read back, and spoilt in every way a peer could.
 
 mod codecs;
+#[cfg(feature = "gzip")]
 mod legacy;
 
 use bytes::{Bytes, BytesMut};

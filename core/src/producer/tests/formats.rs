@@ -33,8 +33,11 @@ fn write_with_header(world: &mut World, value: &[u8]) -> Delivery {
     delivery
 }
 
-/// What a request brings: its version, and magic, codec, offset, timestamp and value of each record.
-fn sent(asked: &Asked) -> (i16, Vec<(i8, Compression, i64, i64, String)>) {
+/// Magic, codec, offset, timestamp and value.
+type SentRecord = (i8, Compression, i64, i64, String);
+
+/// What a request brings: its version, and its records.
+fn sent(asked: &Asked) -> (i16, Vec<SentRecord>) {
     let mut brought = Vec::new();
     for batch in Batches::new(records(asked).remove(0)) {
         let batch = batch.unwrap();

@@ -73,7 +73,9 @@ fn records_for(format: MessageFormat, count: usize) -> Vec<Fields> {
 
 fn built(records: &[Fields]) -> BatchBuilder {
     let mut builder = BatchBuilder::with_capacity(64);
-    records.iter().for_each(|record| drop(append(&mut builder, record)));
+    for record in records {
+        append(&mut builder, record);
+    }
     builder
 }
 

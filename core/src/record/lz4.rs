@@ -136,7 +136,7 @@ mod engine {
 mod engine {
     use std::io::{self, Read, Write};
 
-    use lz4::{BlockMode, BlockSize, ContentChecksum, Decoder, EncoderBuilder};
+    use lz4::{BlockChecksum, BlockMode, BlockSize, ContentChecksum, Decoder, EncoderBuilder};
 
     use super::Output;
 
@@ -148,6 +148,7 @@ mod engine {
         let mut encoder = EncoderBuilder::new()
             .block_size(BlockSize::Max64KB)
             .block_mode(BlockMode::Independent)
+            .block_checksum(BlockChecksum::NoBlockChecksum)
             .checksum(ContentChecksum::NoChecksum)
             .level(level.map_or(0, i32::unsigned_abs).min(HIGHEST_LEVEL))
             .build(out)?;

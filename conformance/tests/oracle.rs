@@ -39,6 +39,11 @@ fn partitioners_agree_with_java() {
 }
 
 #[test]
+fn records_agree_with_java() {
+    all_agree("records.tsv.gz", 474, 0);
+}
+
+#[test]
 fn scram_agrees_with_java() {
     all_agree("scram.tsv.gz", 41, 0);
 }

@@ -87,6 +87,7 @@ fn on_many_tokio_threads_with_every_codec() {
     for codec in Compression::ALL {
         let mut config = WriterConfig::new("events");
         config.compression = codec;
+        config.compression_level = codec.levels().map(|levels| (*levels.end()).min(9));
         config.batch_bytes = 4096;
         config.request_bytes = 16 << 10;
         bounded(

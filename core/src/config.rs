@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::producer::{Balancer, Murmur2};
-use crate::record::Compression;
+use crate::record::{Compression, Encoding, MessageFormat};
 
 /// Host and port of a broker.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -199,11 +199,14 @@ pub struct WriterConfig {
     pub topic: Option<Arc<str>>,
     /// Default: all in-sync replicas.
     pub acks: Acks,
-    /// Whether the broker is to drop what a retry would write twice (KIP-98). Default: true with `acks` all; brokers
-    /// before 0.11 can't, and then it is off.
+    /// Whether the broker is to drop what a retry would write twice (KIP-98). Default: true with `acks` all. Brokers
+    /// before 0.11 can't: records for them fail until it is turned off.
     pub idempotence: bool,
     /// Codec of the batches. Default: none.
     pub compression: Compression,
+    /// The codec's level (KIP-390): gzip 1 to 9, zstd -131072 to 22, lz4 1 to 17 in a build with the feature `lz4-c`;
+    /// [`Compression::levels`] tells. Default: none, which is the codec's own default.
+    pub compression_level: Option<i32>,
     /// How long a batch that is not full waits for more records even if nothing is in flight. Default: 0; records
     /// still gather while an earlier batch is in flight.
     pub linger: Duration,
@@ -229,6 +232,7 @@ impl Default for WriterConfig {
             acks: Acks::All,
             idempotence: true,
             compression: Compression::None,
+            compression_level: None,
             linger: Duration::ZERO,
             batch_bytes: 1 << 20,
             request_bytes: 8 << 20,
@@ -286,7 +290,12 @@ impl WriterConfig {
             self.compression.is_compiled(),
             "compression",
             "the codec is not compiled in: turn its feature on",
-        )
+        )?;
+        let format = MessageFormat::default();
+        let encoding = Encoding { format, compression: self.compression, level: self.compression_level };
+        encoding
+            .check()
+            .map_err(|error| Error::Config { setting: "compression_level", reason: error.to_string() })
     }
 }
 
@@ -438,6 +447,25 @@ mod tests {
         };
         let config = Config { max_in_flight: 6, ..Config::new("a").unwrap() };
         assert_eq!(setting(config.check()), "max_in_flight");
+        for (compression, level, reason) in [
+            (Compression::None, 1, "none has no levels"),
+            (Compression::Snappy, 1, "snappy has no levels"),
+            (Compression::Gzip, 0, "gzip has levels 1 to 9, not 0"),
+            (Compression::Zstd, 23, "zstd has levels -131072 to 22, not 23"),
+        ] {
+            let compression_level = Some(level);
+            let writer = WriterConfig { compression, compression_level, ..WriterConfig::default() };
+            let reason = reason.to_owned();
+            if compression.is_compiled() {
+                assert_eq!(writer.check(), Err(Error::Config { setting: "compression_level", reason }));
+            }
+        }
+        let writer = WriterConfig {
+            compression: Compression::Gzip,
+            compression_level: Some(9),
+            ..WriterConfig::default()
+        };
+        assert_eq!(writer.check().is_ok(), Compression::Gzip.is_compiled());
         let writer = WriterConfig { acks: Acks::Leader, ..WriterConfig::default() };
         assert_eq!(setting(writer.check()), "idempotence");
         assert!(WriterConfig::default().acks(Acks::Leader).check().is_ok());

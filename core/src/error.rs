@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::protocol::{ApiKey, ErrorCode};
-use crate::record::RecordError;
+use crate::record::{MessageFormat, RecordError};
 use crate::wire::{FrameError, LooksLike, WireError};
 
 /// What went wrong, as a value that many waiters can share.
@@ -108,7 +108,8 @@ pub enum Error {
         /// The offset asked for.
         offset: i64,
     },
-    /// The records of a batch could not be put into wire form (a codec failed or is not compiled in).
+    /// The records of a batch could not be put into wire form (a codec failed or is not compiled in), or the record has
+    /// headers, which its partition's leader is too old for.
     Encode(RecordError),
 }
 
@@ -180,10 +181,19 @@ impl fmt::Display for Error {
                 write!(f, "{api} was refused: {code}")?;
                 message.as_ref().map_or(Ok(()), |message| write!(f, ": {message}"))
             }
-            Error::Unsupported { api, ours, theirs: Some(theirs) } => write!(
-                f,
-                "{api}: Milena speaks versions {} to {}, the broker {} to {}",
-                ours.0, ours.1, theirs.0, theirs.1
+            Error::Unsupported { api, ours, theirs: Some(theirs) } => {
+                write!(
+                    f,
+                    "{api}: Milena speaks versions {} to {}, the broker {} to {}",
+                    ours.0, ours.1, theirs.0, theirs.1
+                )?;
+                match *api == ApiKey::PRODUCE && theirs.1 < *MessageFormat::V2.produce_versions().start() {
+                    true => f.write_str(": brokers before 0.11 take neither idempotence nor zstd, turn them off"),
+                    false => Ok(()),
+                }
+            }
+            Error::Unsupported { api: ApiKey::INIT_PRODUCER_ID, theirs: None, .. } => f.write_str(
+                "the broker does not have InitProducerId: turn idempotence off to write to brokers before 0.11",
             ),
             Error::Unsupported { api, .. } => write!(f, "the broker does not have {api}"),
             Error::Connection { address, reason } => write!(f, "{address}: {reason}"),

@@ -94,7 +94,7 @@ impl PartitionLog {
             max_timestamp = time;
         }
         self.tail.unsplit(written);
-        let last_offset = base_offset + (batch.last_offset() - batch.base_offset());
+        let last_offset = base_offset + (batch.last_offset() - batch.base_offset().unwrap_or(0));
         self.entries.push_back(BatchEntry {
             base_offset,
             last_offset,

@@ -9,9 +9,11 @@
 pub mod java;
 mod json;
 mod lines;
+pub mod live;
 mod messages;
 mod partitioners;
 pub mod random;
+pub mod records;
 pub mod scram;
 
 use std::fmt;
@@ -42,6 +44,7 @@ fn check_of(path: &Path) -> Result<Check, String> {
     let word = name.split(|letter: char| !letter.is_ascii_alphabetic()).next().unwrap_or_default();
     match word {
         "messages" => Ok(messages::check),
+        "records" => Ok(|line| records::check(line).map(|()| Checked::Agrees)),
         "partitioners" => Ok(partitioners::check),
         "scram" => Ok(|line| scram::check(line).map(|()| Checked::Agrees)),
         _ => Err(format!(

@@ -1,7 +1,10 @@
-//! Messages by chance: every field gets some value, most of them at an edge of its type.
+//! Messages and batches by chance: every field gets some value, most of them at an edge of its type.
 
 use bytes::Bytes;
+use data_encoding::HEXLOWER;
 use milena_core::wire::{Event, Field, Str, Supplier, TaggedField};
+
+use serde_json::{Value, json};
 
 use crate::sim::Random;
 
@@ -136,4 +139,86 @@ impl Supplier for Chance<'_> {
             })
             .collect()
     }
+}
+
+/// A batch of any format and codec, as [`Java::write`](super::java::Java::write) takes it, its offsets without gaps.
+pub(super) fn batch(random: &mut Random) -> Value {
+    let magic = random.within(0..=2);
+    let codecs = ["none", "gzip", "snappy", "lz4", "zstd"];
+    let codec = codecs[random.within(0..=if magic == 2 { 4 } else { 3 }) as usize];
+    let level = match codec {
+        "gzip" if random.percent(50) => Some(random.within(1..=9) as i64),
+        "zstd" if random.percent(50) => Some(random.within(0..=17) as i64 - 5),
+        _ => None,
+    };
+    let timestamp_type = match magic {
+        0 => "NoTimestampType",
+        _ if random.percent(25) => "LogAppendTime",
+        _ => "CreateTime",
+    };
+    let is_idempotent = magic == 2 && random.percent(50);
+    let chance = |random: &mut Random, value: u64, otherwise: i64| match is_idempotent {
+        true => random.within(0..=value) as i64,
+        false => otherwise,
+    };
+    let count = random.of_any_size(7);
+    let base_offset = match random.within(0..=3) {
+        0 => 0,
+        1 => i64::MAX as u64 - 1000,
+        _ => random.within(0..=1 << 40),
+    };
+    let began = random.within(0..=4_102_444_800_000);
+    let records: Vec<Value> = (0..count as u64)
+        .map(|index| {
+            let timestamp = match random.within(0..=9) {
+                0 => began.saturating_sub(random.within(0..=1 << 33)),
+                _ => began + random.within(0..=5000),
+            };
+            let headers: Vec<Value> = match magic == 2 && random.percent(20) {
+                true => (0..random.of_any_size(3)).map(|_| header(random)).collect(),
+                false => Vec::new(),
+            };
+            json!({
+                "offset": base_offset + index,
+                "timestamp": if magic == 0 { -1 } else { timestamp as i64 },
+                "key": data(random),
+                "value": data(random),
+                "headers": headers,
+            })
+        })
+        .collect();
+    json!({
+        "magic": magic,
+        "codec": codec,
+        "level": level,
+        "timestampType": timestamp_type,
+        "baseOffset": base_offset,
+        "logAppendTime": if timestamp_type == "LogAppendTime" { began as i64 } else { -1 },
+        "producerId": chance(random, 1 << 40, -1),
+        "producerEpoch": chance(random, i16::MAX as u64, -1),
+        "baseSequence": chance(random, i32::MAX as u64, -1),
+        "isTransactional": is_idempotent && random.percent(50),
+        "partitionLeaderEpoch": if magic == 2 { random.within(0..=9) as i64 } else { -1 },
+        "records": records,
+    })
+}
+
+fn header(random: &mut Random) -> Value {
+    let keys = ["", "trace-id", "é", "\u{1f600}", "a key that is longer than the others, as some are"];
+    json!({ "key": random.pick(&keys), "value": data(random) })
+}
+
+/// Hex or null; some of it compresses, some does not.
+fn data(random: &mut Random) -> Value {
+    let len = match random.within(0..=20) {
+        0..3 => return Value::Null,
+        3..6 => 0,
+        20 => random.within(0..=20_000),
+        _ => random.within(1..=100),
+    };
+    let repeats = random.percent(50);
+    let bytes: Vec<u8> = (0..len)
+        .map(|at| if repeats { b"compressible "[at as usize % 13] } else { random.word() as u8 })
+        .collect();
+    HEXLOWER.encode(&bytes).into()
 }

@@ -215,7 +215,7 @@ pub(crate) fn produced_at(base_offset: i64, error_code: ErrorCode) -> ProduceRes
 }
 
 pub(crate) fn records_in(batch: &Bytes) -> i64 {
-    Batches::new(batch.clone()).map(|batch| i64::from(batch.unwrap().count())).sum()
+    Batches::new(batch.clone()).map(|batch| i64::from(batch.unwrap().count().unwrap())).sum()
 }
 
 /// A listener whose connections are served by script; gone when dropped.

@@ -27,7 +27,7 @@ fn what_is_produced_is_fetched() {
     let response = script.call(conn, fetch_request("t", 0, 2), 12);
     assert_eq!(fetched(&response), values(&[(2, "c")]));
     let stored: Vec<_> = script.state.log("t", 0).map(|batch| (batch.base_offset(), batch.count())).collect();
-    assert_eq!(stored, [(0, 2), (2, 1)]);
+    assert_eq!(stored, [(Some(0), Some(2)), (Some(2), Some(1))]);
 }
 
 #[test]

@@ -127,7 +127,8 @@ impl Opened {
             if batch.last_offset() < self.position {
                 continue;
             }
-            if batch.base_offset() >= self.end {
+            // A compressed message set of old tells only its last offset: one that begins behind the end shows nothing.
+            if batch.base_offset().is_some_and(|base| base >= self.end) {
                 self.position = self.end;
                 return None;
             }
@@ -236,5 +237,97 @@ impl Batch {
                 Some(Err(Error::CorruptBatch { topic, partition, offset: self.from, cause }))
             }
         }
+    }
+}
+
+#[cfg(all(test, feature = "gzip"))]
+mod tests {
+    use super::*;
+    use crate::record::{BatchBuilder, Compression, Encoding, MessageFormat, Producer};
+
+    /// Offsets 0 to 9: two alone, five in a compressed set, three in a batch of v2.
+    fn mixed(format: MessageFormat) -> Bytes {
+        let encode = |base, count, encoding| {
+            let mut builder = BatchBuilder::with_capacity(0);
+            for _ in 0..count {
+                builder.append(5, None, Some(b"x"), &[]);
+            }
+            builder.seal_at(base, encoding, Producer::NONE).unwrap()
+        };
+        let old = |compression| Encoding { format, compression, level: None };
+        let parts = [
+            encode(0, 2, old(Compression::None)),
+            encode(2, 5, old(Compression::Gzip)),
+            encode(7, 3, Compression::None.into()),
+        ];
+        Bytes::from(parts.concat())
+    }
+
+    fn chunk(records: Bytes, from: i64, end: i64) -> Opened {
+        let chunk = Chunk { partition: 0, records, from, end, log_end: 10, aborted: Vec::new() };
+        Opened::new(chunk, &ReaderConfig::new("t"))
+    }
+
+    /// A compressed set does not say where it begins: neither its records before the start nor those behind the end are shown.
+    #[test]
+    fn message_sets_of_old_are_read_from_and_to_any_offset() {
+        for format in [MessageFormat::V0, MessageFormat::V1] {
+            for (from, end) in (0..=10).flat_map(|from| (from..=10).map(move |end| (from, end))) {
+                let mut opened = chunk(mixed(format), from, end);
+                let mut read = Vec::new();
+                while let Some(message) = opened.next_message() {
+                    read.push(message.unwrap().offset);
+                    assert_eq!(opened.position, read.last().unwrap() + 1);
+                }
+                assert_eq!(read, (from..end).collect::<Vec<_>>(), "{format:?} {from}..{end}");
+                assert_eq!(opened.position, end, "{format:?} {from}..{end}");
+
+                let (mut opened, mut read) = (chunk(mixed(format), from, end), Vec::new());
+                while let Some(batch) = opened.next_batch() {
+                    let mut batch = batch.unwrap();
+                    while let Some(record) = batch.next_record() {
+                        read.push(record.unwrap().offset);
+                    }
+                }
+                assert_eq!(read, (from..end).collect::<Vec<_>>(), "{format:?} {from}..{end} by batches");
+            }
+        }
+    }
+
+    /// An error inside a compressed set names the offset behind what was read, and reading goes on behind the set.
+    #[test]
+    fn a_damaged_message_inside_a_compressed_set_ends_the_set() {
+        let mut builder = BatchBuilder::with_capacity(0);
+        for _ in 0..3 {
+            builder.append(5, None, Some(b"x"), &[]);
+        }
+        let old = |compression| Encoding { format: MessageFormat::V1, compression, level: None };
+        let mut set = builder.clone().seal(old(Compression::None), Producer::NONE).unwrap().to_vec();
+        let one = set.len() / 3;
+        set[2 * one - 1] ^= 1;
+        // The damaged set in the place of a sound value, as a wrapper.
+        let mut carrier = BatchBuilder::with_capacity(0);
+        carrier.append(5, None, Some(&gzip(&set)), &[]);
+        let mut wrapper = carrier.seal_at(12, old(Compression::None), Producer::NONE).unwrap().to_vec();
+        wrapper[17] = Compression::Gzip.id() as u8;
+        let crc = crc32fast::hash(&wrapper[16..]);
+        wrapper[12..16].copy_from_slice(&crc.to_be_bytes());
+        let behind = builder.seal_at(13, Compression::None, Producer::NONE).unwrap();
+        let mut opened = chunk(Bytes::from([wrapper, behind.to_vec()].concat()), 0, i64::MAX);
+        assert_eq!(opened.next_message().unwrap().unwrap().offset, 10);
+        let what = crate::record::Malformed::Crc;
+        let cause = RecordError::BadRecord { index: 1, what };
+        let expected = Error::CorruptBatch { topic: "t".to_owned(), partition: 0, offset: 11, cause };
+        assert_eq!(opened.next_message(), Some(Err(expected)));
+        let rest: Vec<i64> =
+            std::iter::from_fn(|| opened.next_message()).map(|m| m.unwrap().offset).collect();
+        assert_eq!(rest, [13, 14, 15]);
+    }
+
+    fn gzip(data: &[u8]) -> Vec<u8> {
+        use std::io::Write as _;
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(data).unwrap();
+        encoder.finish().unwrap()
     }
 }

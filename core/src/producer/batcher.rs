@@ -191,6 +191,11 @@ impl Budget {
         fits
     }
 
+    /// Takes, past the limit if need be: for what has grown since it was appended.
+    pub(crate) fn take(&self, bytes: usize) {
+        lock(&self.state).used += bytes;
+    }
+
     /// Gives back; the wakers returned are to be woken outside of every lock.
     pub(crate) fn release(&self, bytes: usize) -> Vec<Waker> {
         let mut state = lock(&self.state);

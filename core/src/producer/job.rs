@@ -6,9 +6,10 @@ use std::task::Waker;
 use bytes::Bytes;
 
 use crate::context::WriterId;
-use crate::error::{Error, WriteError};
+use crate::error::{Error, Fate, WriteError};
 use crate::producer::batcher::{Completion, Gather, Left, Open};
-use crate::record::{self, Batches, Compression, Header, Limits, RecordError};
+use crate::record::{self, BatchBuilder, Batches, Compression, Encoding, Header, Limits};
+use crate::record::{MessageFormat, RecordError, V2Only};
 use crate::time::Instant;
 
 /// A batch as it goes over the wire, with its numbers.
@@ -16,6 +17,7 @@ use crate::time::Instant;
 pub(crate) struct Batch {
     pub(crate) bytes: Bytes,
     pub(crate) records: u32,
+    pub(crate) format: MessageFormat,
     /// Sequence number of its first record; -1 without idempotence.
     pub(crate) sequence: i32,
     /// Rises with each record of the partition, and never wraps.
@@ -45,13 +47,15 @@ pub(crate) struct Job {
 #[derive(Debug)]
 pub(crate) enum Work {
     /// Take the oldest batch out of its gathering place and finish it.
-    Seal { producer: record::Producer, compression: Compression, order: u64 },
+    Seal { producer: record::Producer, encoding: Encoding, order: u64 },
     /// Fail the batches that gathered for too long.
     Expire { before: Instant, cause: Error },
     /// Number batches anew, from the producer's base sequence on.
     Restamp { producer: record::Producer, batches: Vec<Batch> },
     /// Cut a batch in two.
-    Split { producer: record::Producer, compression: Compression, batch: Batch },
+    Split { producer: record::Producer, encoding: Encoding, batch: Batch },
+    /// Write a batch in another message format.
+    Convert { producer: record::Producer, encoding: Encoding, batch: Batch },
 }
 
 /// What a [`Job`] came to.
@@ -64,19 +68,38 @@ pub(crate) struct Worked {
 
 #[derive(Debug)]
 pub(crate) enum Done {
-    Sealed { batch: Option<Batch>, left: Left },
-    Expired { left: Left },
-    Restamped { producer: record::Producer, batches: Vec<Batch> },
-    Split { batches: Vec<Batch> },
+    /// More than one batch, or none, where records could not be written.
+    Sealed {
+        batches: Vec<Batch>,
+        left: Left,
+        refused: bool,
+    },
+    Expired {
+        left: Left,
+    },
+    Restamped {
+        producer: record::Producer,
+        batches: Vec<Batch>,
+    },
+    Split {
+        batches: Vec<Batch>,
+    },
+    /// `refused`: there were records that the format can't hold, and they have failed.
+    Converted {
+        batches: Vec<Batch>,
+        refused: bool,
+    },
 }
 
 impl Worked {
     /// The batches in it, for a writer that is gone.
     pub(crate) fn into_batches(self) -> Vec<Batch> {
         match self.result {
-            Done::Sealed { batch, .. } => batch.into_iter().collect(),
             Done::Expired { .. } => Vec::new(),
-            Done::Restamped { batches, .. } | Done::Split { batches } => batches,
+            Done::Sealed { batches, .. }
+            | Done::Restamped { batches, .. }
+            | Done::Split { batches }
+            | Done::Converted { batches, .. } => batches,
         }
     }
 }
@@ -86,10 +109,11 @@ impl Job {
     pub(crate) fn run(self, wakers: &mut Vec<Waker>) -> Worked {
         let Job { writer, gather, work } = self;
         let result = match work {
-            Work::Seal { producer, compression, order } => {
+            Work::Seal { producer, encoding, order } => {
                 let (open, left) = gather.take();
-                let batch = open.and_then(|open| seal(&gather, open, producer, compression, order, wakers));
-                Done::Sealed { batch, left }
+                let sealed = open.map(|open| seal(&gather, open, producer, encoding, order, wakers));
+                let (batches, refused) = sealed.unwrap_or_default();
+                Done::Sealed { batches, left, refused }
             }
             Work::Expire { before, cause } => {
                 let (expired, left) = gather.take_older(before);
@@ -122,23 +146,14 @@ impl Job {
                 });
                 Done::Restamped { batches: restamped.collect(), producer }
             }
-            Work::Split { producer, compression, batch } => {
-                let batches = match halves(&batch, producer, compression) {
-                    Ok(batches) => batches,
-                    Err(cause) => {
-                        fail(
-                            &gather,
-                            &batch.completion,
-                            batch.first,
-                            batch.records,
-                            Error::Encode(cause),
-                            batch.reserved,
-                            wakers,
-                        );
-                        Vec::new()
-                    }
-                };
+            Work::Split { producer, encoding, batch } => {
+                let cut = batch.records / 2;
+                let (batches, _) = rewrite(&gather, batch, producer, encoding, cut, wakers);
                 Done::Split { batches }
+            }
+            Work::Convert { producer, encoding, batch } => {
+                let (batches, refused) = rewrite(&gather, batch, producer, encoding, 0, wakers);
+                Done::Converted { batches, refused }
             }
         };
         Worked { writer, gather, result }
@@ -149,36 +164,44 @@ fn seal(
     gather: &Gather,
     open: Open,
     producer: record::Producer,
-    compression: Compression,
+    encoding: Encoding,
     order: u64,
     wakers: &mut Vec<Waker>,
-) -> Option<Batch> {
+) -> (Vec<Batch>, bool) {
     let Open { builder, completion, created, reserved } = open;
     let records = builder.count();
-    match builder.seal(compression, producer) {
-        Ok(bytes) => {
-            // A compressed batch has a buffer of its own; the large one is gone.
-            let kept = if compression == Compression::None { reserved } else { bytes.len().min(reserved) };
-            wakers.extend(gather.budget.release(reserved - kept));
-            let sequence = producer.base_sequence;
-            Some(Batch {
-                bytes,
-                records,
-                sequence,
-                order,
-                completion,
-                first: 0,
-                created,
-                reserved: kept,
-                sent: false,
-                maybe_written: false,
-                abandoned: false,
-            })
-        }
+    // Older formats are converted to, since what they can't hold must be picked out.
+    let direct = match encoding.format {
+        MessageFormat::V2 => encoding,
+        MessageFormat::V0 | MessageFormat::V1 => Compression::None.into(),
+    };
+    let bytes = match builder.seal(direct, producer) {
+        Ok(bytes) => bytes,
         Err(cause) => {
             fail(gather, &completion, 0, records, Error::Encode(cause), reserved, wakers);
-            None
+            return (Vec::new(), false);
         }
+    };
+    // A compressed batch has a buffer of its own; the large one is gone.
+    let kept = if direct.compression == Compression::None { reserved } else { bytes.len().min(reserved) };
+    wakers.extend(gather.budget.release(reserved - kept));
+    let batch = Batch {
+        bytes,
+        records,
+        format: direct.format,
+        sequence: producer.base_sequence,
+        order,
+        completion,
+        first: 0,
+        created,
+        reserved: kept,
+        sent: false,
+        maybe_written: false,
+        abandoned: false,
+    };
+    match direct.format == encoding.format {
+        true => (vec![batch], false),
+        false => rewrite(gather, batch, producer, encoding, 0, wakers),
     }
 }
 
@@ -195,51 +218,106 @@ fn fail(
     wakers.extend(gather.budget.release(reserved));
 }
 
-/// Two batches of half the records each, with the sequence numbers that the records had.
-fn halves(
-    batch: &Batch,
+/// The same records in batches of their own, in order, with the sequence numbers that they had: a new batch begins at record `cut`, and
+/// behind a record that the format can't hold. Those records fail, and whether there are any is the second result.
+fn rewrite(
+    gather: &Gather,
+    batch: Batch,
     producer: record::Producer,
-    compression: Compression,
-) -> Result<Vec<Batch>, RecordError> {
-    let whole = Batches::new(batch.bytes.clone()).next().ok_or(RecordError::Truncated)??;
-    let mut records = whole.records(&Limits::default())?;
-    let mut first = 0;
-    let counts = [batch.records / 2, batch.records - batch.records / 2];
-    counts
-        .into_iter()
-        .map(|count| {
-            let mut builder = record::BatchBuilder::with_capacity(batch.bytes.len() / 2);
-            for _ in 0..count {
-                let record = records.next().ok_or(RecordError::Truncated)??;
-                // This client wrote the keys, from text.
-                let headers: Vec<_> = record
-                    .headers
-                    .iter()
-                    .map(|header| Header { key: header.key_str().unwrap_or_default(), value: header.value })
-                    .collect();
-                builder.append(record.timestamp, record.key.as_deref(), record.value.as_deref(), &headers);
-            }
+    encoding: Encoding,
+    cut: u32,
+    wakers: &mut Vec<Waker>,
+) -> (Vec<Batch>, bool) {
+    let fate = if batch.maybe_written { Fate::Unknown } else { Fate::NotWritten };
+    let mut refuse = |first: u32, count, cause| {
+        let error = WriteError { fate, cause: Error::Encode(cause) };
+        wakers.extend(batch.completion.complete(batch.first + first, count, Err(error)));
+    };
+    let batches = parts(&batch, encoding.format, cut).and_then(|parts| {
+        let mut batches = Vec::new();
+        for (first, part) in parts.written {
             let sequence = match producer.base_sequence {
                 -1 => -1,
                 _ => next_sequence(batch.sequence, first),
             };
-            let half = Batch {
-                bytes: builder.seal(compression, record::Producer { base_sequence: sequence, ..producer })?,
-                records: count,
+            let (records, capacity) = (part.count(), part.capacity());
+            let bytes = part.seal(encoding, record::Producer { base_sequence: sequence, ..producer })?;
+            batches.push(Batch {
+                // As it is, the buffer goes on to the wire.
+                reserved: if encoding == Compression::None.into() { capacity } else { bytes.len() },
+                bytes,
+                records,
+                format: encoding.format,
                 sequence,
                 order: batch.order + u64::from(first),
                 completion: batch.completion.clone(),
                 first: batch.first + first,
                 created: batch.created,
-                reserved: if first == 0 { batch.reserved - batch.reserved / 2 } else { batch.reserved / 2 },
                 sent: false,
-                maybe_written: false,
+                maybe_written: batch.maybe_written,
                 abandoned: batch.abandoned,
-            };
-            first += count;
-            Ok(half)
-        })
-        .collect()
+            });
+        }
+        Ok((batches, parts.refused))
+    });
+    let (batches, refused) = match batches {
+        Ok((batches, refused)) => {
+            let magic = encoding.format.magic();
+            for (first, count) in &refused {
+                refuse(*first, *count, RecordError::NeedsV2 { magic, what: V2Only::Headers });
+            }
+            (batches, !refused.is_empty())
+        }
+        Err(cause) => {
+            refuse(0, batch.records, cause);
+            (Vec::new(), false)
+        }
+    };
+    gather.budget.take(batches.iter().map(|batch| batch.reserved).sum());
+    wakers.extend(gather.budget.release(batch.reserved));
+    (batches, refused)
+}
+
+/// The records of a batch, sorted by what becomes of them, each part with the index of its first.
+#[derive(Default)]
+struct Parts {
+    written: Vec<(u32, BatchBuilder)>,
+    /// With their number.
+    refused: Vec<(u32, u32)>,
+}
+
+fn parts(batch: &Batch, format: MessageFormat, cut: u32) -> Result<Parts, RecordError> {
+    let mut parts = Parts::default();
+    let (mut index, mut open) = (0, false);
+    // This client wrote it: there is nothing to be wary of.
+    let limits = Limits { max_decompressed_bytes: usize::MAX };
+    for whole in Batches::new(batch.bytes.clone()) {
+        let mut records = whole?.records(&limits)?;
+        while let Some(record) = records.next_ref() {
+            let record = record?;
+            let headers: Vec<_> = record
+                .headers()
+                .map(|header| Header { key: header.key_str().unwrap_or_default(), value: header.value })
+                .collect();
+            if headers.is_empty() || format == MessageFormat::V2 {
+                if !open || index == cut {
+                    parts.written.push((index, BatchBuilder::with_capacity(0)));
+                }
+                open = true;
+                if let Some((_, part)) = parts.written.last_mut() {
+                    part.append(record.timestamp, record.key, record.value, &headers);
+                }
+            } else {
+                match parts.refused.last_mut() {
+                    Some((first, count)) if *first + *count == index => *count += 1,
+                    _ => parts.refused.push((index, 1)),
+                }
+                open = false;
+            }
+            index += 1;
+        }
+    }
+    if index == batch.records { Ok(parts) } else { Err(RecordError::Truncated) }
 }
 
 /// Sequence numbers wrap from 2,147,483,647 to 0.

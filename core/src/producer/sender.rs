@@ -10,8 +10,10 @@
 //! - A batch whose fate is unknown is sent again with the same numbers until the broker tells, or its time is up.
 //! - A gap that a failed batch left shows as OUT_OF_ORDER at the oldest batch: nothing after the gap is in the log then,
 //!   so what is left gets new numbers under a new epoch, once nothing of the old one is in flight.
+//! - Batches are written in the message format that their broker takes: `format.rs` has the rules.
 //! - The budget gets a batch's bytes back when the batch is gone, not when its records fail.
 
+mod format;
 mod identity;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -32,7 +34,7 @@ use crate::protocol::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
 };
 use crate::protocol::{ApiKey, BrokerId, ErrorCode, LeaderEpoch, ProducerId};
-use crate::record::{self, Compression};
+use crate::record::{self, Compression, MessageFormat};
 use crate::rng::Backoff;
 use crate::time::Instant;
 use crate::wire::{Str, Uuid};
@@ -98,8 +100,10 @@ struct Topic {
 #[derive(Default)]
 struct Node {
     in_flight: usize,
-    /// Partitions whose batches are being sealed for the next request.
+    /// Partitions whose batches are being sealed or converted for the next request.
     sealing: usize,
+    /// What it takes.
+    format: MessageFormat,
     /// Partitions that may have something to send.
     ready: BTreeSet<usize>,
     /// The first to look at next, so that all get their turn.
@@ -108,6 +112,7 @@ struct Node {
 
 struct Sent {
     node: BrokerId,
+    format: MessageFormat,
     /// Partitions, each with the order of its batch: two connections answer in any order.
     batches: BTreeMap<usize, u64>,
     topic_ids: Vec<(Uuid, Arc<str>)>,
@@ -326,7 +331,7 @@ impl Producer {
                 return;
             }
             let idle = node.in_flight == 0;
-            let turn = node.turn;
+            let (turn, format) = (node.turn, node.format);
             let ready: Vec<usize> =
                 node.ready.range(turn..).chain(node.ready.range(..turn)).copied().collect();
             let mut bytes = 0;
@@ -352,9 +357,9 @@ impl Producer {
                     break;
                 }
                 bytes += size;
-                match partition.sealed.is_empty() {
-                    true => to_seal.push(slot),
-                    false => chosen.push(slot),
+                match partition.sealed.front() {
+                    Some(batch) if batch.format == format => chosen.push(slot),
+                    _ => to_seal.push(slot),
                 }
                 if let Some(node) = self.nodes.get_mut(&leader) {
                     node.turn = slot + 1;
@@ -365,7 +370,7 @@ impl Producer {
                     node.turn = turn;
                     node.sealing = to_seal.len();
                 }
-                to_seal.into_iter().for_each(|slot| self.seal(leader, slot));
+                to_seal.into_iter().for_each(|slot| self.prepare(leader, format, slot));
                 return;
             }
             if chosen.is_empty() {
@@ -400,7 +405,15 @@ impl Producer {
         }
     }
 
-    fn seal(&mut self, leader: BrokerId, slot: usize) {
+    /// Has the partition's next batch sealed, or the one that is sealed converted.
+    fn prepare(&mut self, leader: BrokerId, format: MessageFormat, slot: usize) {
+        let encoding = self.encoding(format);
+        let partition = &mut self.partitions[slot];
+        if let Some(batch) = partition.sealed.pop_front() {
+            partition.sealing_for = Some(leader);
+            let producer = partition.producer();
+            return self.work(slot, Work::Convert { producer, encoding, batch });
+        }
         let current = match self.identity {
             Identity::Ready(id, epoch) => Some((id, epoch)),
             Identity::Off => Some(NO_IDENTITY),
@@ -418,11 +431,7 @@ impl Producer {
         }
         partition.sealing_for = Some(leader);
         partition.forget_gathered();
-        let work = Work::Seal {
-            producer: partition.producer(),
-            compression: self.config.compression,
-            order: partition.next_order,
-        };
+        let work = Work::Seal { producer: partition.producer(), encoding, order: partition.next_order };
         self.work(slot, work);
     }
 
@@ -437,12 +446,16 @@ impl Producer {
         let slot = gather.slot;
         let partition = &mut self.partitions[slot];
         partition.working -= 1;
-        let sealed_for = partition.sealing_for.take_if(|_| matches!(result, Done::Sealed { .. }));
+        let refused = match result {
+            Done::Sealed { refused, .. } | Done::Converted { refused, .. } => Some(refused),
+            Done::Expired { .. } | Done::Restamped { .. } | Done::Split { .. } => None,
+        };
+        let sealed_for = partition.sealing_for.take_if(|_| refused.is_some());
         match result {
-            Done::Sealed { batch, left } => {
+            Done::Sealed { batches, left, .. } => {
                 partition.on_left(left);
-                if let Some(batch) = batch {
-                    partition.next_order += u64::from(batch.records);
+                for batch in batches {
+                    partition.next_order = batch.order + u64::from(batch.records);
                     if partition.identity != NO_IDENTITY {
                         partition.next_sequence = next_sequence(partition.next_sequence, batch.records);
                     }
@@ -458,10 +471,16 @@ impl Producer {
                     batches.iter().fold(0, |sequence, batch| next_sequence(sequence, batch.records));
                 batches.into_iter().for_each(|batch| partition.insert(batch));
             }
-            Done::Split { batches } => batches.into_iter().for_each(|batch| partition.insert(batch)),
+            Done::Split { batches } | Done::Converted { batches, .. } => {
+                batches.into_iter().for_each(|batch| partition.insert(batch));
+            }
         }
         if let Some(node) = sealed_for.and_then(|leader| self.nodes.get_mut(&leader)) {
             node.sealing -= 1;
+            if refused == Some(true) {
+                // It may have come back as one that takes them: an idle connection's end is not told.
+                node.format = MessageFormat::default();
+            }
         }
         self.on_work(ctx, cluster, slot);
         // The leader may have moved meanwhile: the one for which this was sealed has others to send.
@@ -500,11 +519,14 @@ impl Producer {
         };
         let id = self.next_request;
         self.next_request += 1;
-        self.sent.insert(id, Sent { node: leader, batches, topic_ids });
-        self.nodes.entry(leader).or_default().in_flight += 1;
-        // Record batches of version 2 came with version 3, zstd with 7, topic ids with 13.
-        let oldest = if self.config.compression == Compression::Zstd { 7 } else { 3 };
-        let versions = (oldest, if has_ids { i16::MAX } else { 12 });
+        let node = self.nodes.entry(leader).or_default();
+        node.in_flight += 1;
+        let format = node.format;
+        self.sent.insert(id, Sent { node: leader, format, batches, topic_ids });
+        let (oldest, newest) = format.produce_versions().into_inner();
+        // zstd came with version 7, topic ids with 13.
+        let oldest = if self.config.compression == Compression::Zstd { 7 } else { oldest };
+        let versions = (oldest, if has_ids { newest } else { newest.min(12) });
         let answered = self.config.acks != Acks::None;
         let tag = Tag::Produce(self.id, id);
         ctx.send_as(Target::Broker(leader), Lane::Produce, Box::new(request), tag, versions, answered);
@@ -517,7 +539,7 @@ impl Producer {
         request: u64,
         result: Result<Option<Answer>, Failure>,
     ) {
-        let Some(Sent { node, batches, topic_ids }) = self.sent.remove(&request) else { return };
+        let Some(Sent { node, format, batches, topic_ids }) = self.sent.remove(&request) else { return };
         if let Some(node) = self.nodes.get_mut(&node) {
             node.in_flight -= 1;
         }
@@ -559,7 +581,7 @@ impl Producer {
                                 address,
                             });
                         }
-                        self.on_answer(ctx, slot, order, response);
+                        self.on_answer(ctx, node, slot, order, response);
                     }
                 }
                 let silent = Error::Rejected {
@@ -572,11 +594,10 @@ impl Producer {
                 }
             }
             Err(Failure { error: error @ Error::Unsupported { .. }, .. }) => {
-                for (slot, order) in open {
-                    self.on_failed(slot, order, WriteError::not_written(error.clone()));
-                }
+                self.on_unsupported(node, format, open, &error);
             }
             Err(Failure { sent, error }) => {
+                self.forget_format(node);
                 self.events.push(Event::Refresh);
                 let error = Arc::new(error);
                 for (slot, order) in open {
@@ -590,7 +611,14 @@ impl Producer {
         self.drain(ctx, cluster, node);
     }
 
-    fn on_answer(&mut self, ctx: &mut Ctx<'_>, slot: usize, order: u64, response: PartitionProduceResponse) {
+    fn on_answer(
+        &mut self,
+        ctx: &mut Ctx<'_>,
+        node: BrokerId,
+        slot: usize,
+        order: u64,
+        response: PartitionProduceResponse,
+    ) {
         let code = response.error_code;
         let error = Error::Rejected {
             api: ApiKey::PRODUCE,
@@ -602,9 +630,15 @@ impl Producer {
         // A batch that is being cut in two is neither here nor there.
         let oldest = partition.working == 0
             && partition.sealed.iter().chain(&partition.in_flight).all(|other| other.order >= order);
+        let is_old = batch.format != MessageFormat::V2;
         // The halves of a batch that was written after all would not be known as its duplicates.
         let splittable = batch.records > 1 && !batch.abandoned && !batch.maybe_written;
         match Action::on(code) {
+            // Some announce versions of Produce that they do not take.
+            Action::Fail if is_old && code == ErrorCode::UNSUPPORTED_VERSION => {
+                self.forget_format(node);
+                self.on_retriable(ctx, slot, order, Arc::new(error), false);
+            }
             Action::Done => {
                 let offset = Some(response.base_offset).filter(|offset| *offset >= 0);
                 let appended = Some(response.log_append_time_ms).filter(|time| *time >= 0);
@@ -623,7 +657,8 @@ impl Producer {
             Action::Split if splittable => {
                 if let Some(batch) = partition.take_in_flight(order) {
                     let producer = partition.producer();
-                    self.work(slot, Work::Split { producer, compression: self.config.compression, batch });
+                    let encoding = self.encoding(batch.format);
+                    self.work(slot, Work::Split { producer, encoding, batch });
                 }
             }
             Action::Split | Action::Fail => {

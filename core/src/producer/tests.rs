@@ -1,4 +1,5 @@
 mod chance;
+mod formats;
 
 use std::time::Duration;
 
@@ -401,10 +402,10 @@ fn numbers_wrap_to_zero_wherever_they_are_given() {
         let sequences: Vec<_> = batches.iter().map(|batch| (batch.sequence, of_wire(batch))).collect();
         (batches, sequences)
     };
-    let compression = Compression::None;
-    let (mut batches, sequences) = run(Work::Seal { producer, compression, order: 0 });
+    let encoding = Compression::None.into();
+    let (mut batches, sequences) = run(Work::Seal { producer, encoding, order: 0 });
     assert_eq!(sequences, [(i32::MAX - 1, i32::MAX - 1)]);
-    let (batches, sequences) = run(Work::Split { producer, compression, batch: batches.remove(0) });
+    let (batches, sequences) = run(Work::Split { producer, encoding, batch: batches.remove(0) });
     assert_eq!(sequences, [(i32::MAX - 1, i32::MAX - 1), (0, 0)]);
     let producer = record::Producer { base_sequence: i32::MAX, ..producer };
     let (_, sequences) = run(Work::Restamp { producer, batches });
@@ -657,21 +658,6 @@ fn the_budget_refuses_what_is_over_it_until_a_batch_is_gone() {
     let asked = only(&mut world);
     world.accept(&asked, 0);
     assert!(view.partitions[0].append(world.now, &Record::new(&record), true).is_ok());
-}
-
-#[test]
-fn a_broker_that_knows_no_producer_ids_turns_idempotence_off() {
-    let mut world = World::new(|_| {});
-    world.ranges.remove(&ApiKey::INIT_PRODUCER_ID);
-    let config = std::sync::Arc::new(crate::WriterConfig::new("t"));
-    let budget = world.budget.clone();
-    world.start(Command::OpenWriter { writer: WRITER, config, budget });
-    world.start(Command::Topic { writer: WRITER, topic: "t".into() });
-    let delivery = world.write(0, b"a");
-    let asked = only(&mut world);
-    assert_eq!(one(&asked), (-1, -1, vec!["a".into()]));
-    world.accept(&asked, 5);
-    assert_eq!(offset(&delivery), Some(5));
 }
 
 #[test]

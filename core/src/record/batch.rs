@@ -1,6 +1,7 @@
 use bytes::{Buf, Bytes};
 
 use super::cursor::RecordCursor;
+use super::legacy;
 use super::{Compression, Producer, RecordError};
 use crate::protocol::ProducerId;
 
@@ -10,9 +11,9 @@ pub(super) const HEADER_BYTES: usize = 61;
 pub(super) const PREFIX_BYTES: usize = 12;
 /// Where the CRC begins to count.
 const CRC_START: usize = 21;
-/// Offset, length, CRC, magic, attributes, key length and value length: the least that any message format needs behind the prefix.
+/// CRC, magic, attributes, key length and value length: the least that any message format needs behind the prefix.
 const SMALLEST_LENGTH: i32 = 14;
-/// The message format of batches.
+/// The message format of batches; those before it are message sets.
 const MAGIC: i8 = 2;
 
 const CODEC_MASK: i16 = 0b111;
@@ -38,6 +39,8 @@ impl Default for Limits {
 /// Whose clock a batch's timestamps are from: the topic's `message.timestamp.type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TimestampType {
+    /// There are no timestamps: message format v0.
+    None,
     /// Each record has the time its producer gave it.
     CreateTime,
     /// Every record has the time at which the broker appended the batch.
@@ -101,9 +104,10 @@ impl Iterator for Batches {
 
 impl std::iter::FusedIterator for Batches {}
 
-/// One whole batch of message format v2, its header checked for sense and its records not looked at yet.
+/// One whole batch, its header checked for sense and its records not looked at yet.
 ///
-/// Clones share the bytes.
+/// In message formats v0 and v1 each entry of a message set is a batch: of one record or, if it is compressed, of the set inside. Their
+/// headers have fewer fields; what a format does not have is as if the producer had not set it. Clones share the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
     /// At least a header, and as long as the batch length says.
@@ -113,14 +117,23 @@ pub struct Batch {
 impl Batch {
     fn check(&self) -> Result<(), RecordError> {
         // The magic has its place in every format; the rest of the header depends on it.
-        let magic = self.magic();
-        if magic != MAGIC {
-            return Err(RecordError::UnsupportedMagic(magic));
-        }
-        if self.bytes.len() < HEADER_BYTES {
+        let smallest = match self.magic() {
+            magic @ 0..MAGIC => legacy::smallest(magic),
+            MAGIC => HEADER_BYTES,
+            magic => return Err(RecordError::UnsupportedMagic(magic)),
+        };
+        if self.bytes.len() < smallest {
             return Err(RecordError::BadBatchLength((self.bytes.len() - PREFIX_BYTES) as i32));
         }
-        let (base_offset, last_offset_delta) = (self.base_offset(), self.last_offset_delta());
+        if self.is_legacy() {
+            let offset = self.field_i64(0);
+            return if (0..i64::MAX).contains(&offset) {
+                Ok(())
+            } else {
+                Err(RecordError::BadOffset(offset))
+            };
+        }
+        let (base_offset, last_offset_delta) = (self.field_i64(0), self.last_offset_delta());
         // There must be an offset behind the last one: readers go on there.
         let behind = base_offset.checked_add(i64::from(last_offset_delta) + 1);
         if last_offset_delta < 0 || behind.is_none() {
@@ -133,25 +146,26 @@ impl Batch {
         Ok(())
     }
 
-    /// The offset that deltas count from: that of the first record, unless compaction removed it.
+    /// The offset that deltas count from: that of the first record, unless compaction removed it. `None` for a compressed message set: its
+    /// header has only the [last one](Self::last_offset).
     #[must_use]
-    pub fn base_offset(&self) -> i64 {
-        self.field_i64(0)
+    pub fn base_offset(&self) -> Option<i64> {
+        (!self.is_wrapper()).then(|| self.field_i64(0))
     }
 
     /// The offset of the last record, which stays when compaction removes that record.
     #[must_use]
     pub fn last_offset(&self) -> i64 {
-        self.base_offset() + i64::from(self.last_offset_delta())
+        self.field_i64(0) + i64::from(self.last_offset_delta())
     }
 
     /// The leader epoch under which the batch was appended, -1 if none.
     #[must_use]
     pub fn partition_leader_epoch(&self) -> i32 {
-        self.field_i32(12)
+        if self.is_legacy() { -1 } else { self.field_i32(12) }
     }
 
-    /// The message format: 2.
+    /// The message format: 0 or 1 for an entry of a message set, 2 for a record batch.
     #[must_use]
     pub fn magic(&self) -> i8 {
         i8::from_be_bytes(field(&self.bytes, 16))
@@ -163,26 +177,37 @@ impl Batch {
     ///
     /// [`RecordError::UnknownCodec`].
     pub fn compression(&self) -> Result<Compression, RecordError> {
-        Compression::from_id((self.attributes() & CODEC_MASK) as i8)
+        match self.is_legacy() {
+            true => legacy::compression(&self.bytes),
+            false => Compression::from_id((self.attributes() & CODEC_MASK) as i8),
+        }
     }
 
     /// Whose clock the timestamps are from.
     #[must_use]
     pub fn timestamp_type(&self) -> TimestampType {
-        if self.has(LOG_APPEND_TIME) { TimestampType::LogAppendTime } else { TimestampType::CreateTime }
+        match self.magic() {
+            0 => TimestampType::None,
+            _ if self.has(LOG_APPEND_TIME) => TimestampType::LogAppendTime,
+            _ => TimestampType::CreateTime,
+        }
     }
 
     /// The time that deltas count from, in milliseconds since the epoch: that of the first record or, where there is one, the delete
-    /// horizon.
+    /// horizon. In v0 -1, in v1 the same as [`max_timestamp`](Self::max_timestamp).
     #[must_use]
     pub fn base_timestamp(&self) -> i64 {
-        self.field_i64(27)
+        if self.is_legacy() { self.max_timestamp() } else { self.field_i64(27) }
     }
 
-    /// The latest time of a record, in milliseconds since the epoch; with [`TimestampType::LogAppendTime`] that of all records.
+    /// The latest time of a record, in milliseconds since the epoch; with [`TimestampType::LogAppendTime`] that of all records. In v0 -1.
     #[must_use]
     pub fn max_timestamp(&self) -> i64 {
-        self.field_i64(35)
+        match self.magic() {
+            0 => -1,
+            1 => self.field_i64(legacy::TIMESTAMP_AT),
+            _ => self.field_i64(35),
+        }
     }
 
     /// The time from which compaction may remove tombstones and markers, in milliseconds since the epoch, if one is set ([KIP-534]).
@@ -196,19 +221,19 @@ impl Batch {
     /// The producer's id, -1 if it is not idempotent.
     #[must_use]
     pub fn producer_id(&self) -> ProducerId {
-        ProducerId(self.field_i64(43))
+        if self.is_legacy() { ProducerId::NONE } else { ProducerId(self.field_i64(43)) }
     }
 
     /// The producer's epoch, -1 if it is not idempotent.
     #[must_use]
     pub fn producer_epoch(&self) -> i16 {
-        i16::from_be_bytes(field(&self.bytes, 51))
+        if self.is_legacy() { -1 } else { i16::from_be_bytes(field(&self.bytes, 51)) }
     }
 
     /// The sequence number of the first record, -1 if the producer is not idempotent.
     #[must_use]
     pub fn base_sequence(&self) -> i32 {
-        self.field_i32(53)
+        if self.is_legacy() { -1 } else { self.field_i32(53) }
     }
 
     /// The sequence number of the last record, -1 if the producer is not idempotent.
@@ -232,10 +257,13 @@ impl Batch {
         self.has(CONTROL)
     }
 
-    /// How many records the header claims. Compaction may leave none.
+    /// How many records the header claims. Compaction may leave none. `None` for a compressed message set: its header does not tell.
     #[must_use]
-    pub fn count(&self) -> u32 {
-        self.field_i32(57) as u32
+    pub fn count(&self) -> Option<u32> {
+        match self.is_legacy() {
+            false => Some(self.field_i32(57) as u32),
+            true => (!self.is_wrapper()).then_some(1),
+        }
     }
 
     /// The size of the whole batch, header included.
@@ -250,45 +278,67 @@ impl Batch {
         &self.bytes
     }
 
-    /// The CRC-32C in the header.
+    /// The CRC in the header: CRC-32C in v2, CRC-32 before.
     #[must_use]
     pub fn checksum(&self) -> u32 {
-        u32::from_be_bytes(field(&self.bytes, 17))
+        u32::from_be_bytes(field(&self.bytes, if self.is_legacy() { legacy::CRC_AT } else { 17 }))
     }
 
-    /// Checks the bytes against the header's CRC-32C. Base offset and leader epoch are not covered.
+    /// Checks the bytes against the header's CRC. Offset and leader epoch are not covered.
     ///
     /// # Errors
     ///
     /// [`RecordError::Crc`].
     pub fn verify_crc(&self) -> Result<(), RecordError> {
-        let (stored, computed) = (self.checksum(), crc32c::crc32c(&self.bytes[CRC_START..]));
+        let computed = match self.is_legacy() {
+            true => legacy::crc(&self.bytes),
+            false => crc32c::crc32c(&self.bytes[CRC_START..]),
+        };
+        let stored = self.checksum();
         if stored == computed { Ok(()) } else { Err(RecordError::Crc { stored, computed }) }
     }
 
-    /// The records, decompressed if need be; they share the batch's bytes if not. The CRC is not checked here.
+    /// The records, decompressed if need be; they share the batch's bytes if not. The CRC is not checked here; those of the entries inside a
+    /// compressed message set are, as the cursor comes to them.
     ///
     /// # Errors
     ///
     /// [`RecordError::BadCount`] if so many records cannot be in there, [`RecordError::UnknownCodec`],
     /// [`RecordError::CodecNotCompiled`], [`RecordError::Decompress`], and [`RecordError::TooLarge`] as soon as the limit is passed.
+    /// [`RecordError::BadRecord`] where the heads of a compressed message set's entries make no sense: its offsets depend on them all.
     pub fn records(&self, limits: &Limits) -> Result<RecordCursor, RecordError> {
+        if self.is_legacy() {
+            return RecordCursor::legacy(&self.bytes, self.magic(), limits.max_decompressed_bytes);
+        }
         let block = self.bytes.slice(HEADER_BYTES..);
         let block = match self.compression()? {
             Compression::None => block,
             // Java's log cleaner leaves the codec in the attributes of a batch it emptied, and not one byte behind them.
-            _ if block.is_empty() && self.count() == 0 => block,
-            codec => Bytes::from(codec.decompress(&block, limits.max_decompressed_bytes)?),
+            _ if block.is_empty() && self.field_i32(57) == 0 => block,
+            codec => Bytes::from(codec.decompress(&block, MAGIC, limits.max_decompressed_bytes)?),
         };
-        RecordCursor::new(self, block)
+        RecordCursor::new(self, self.field_i32(57) as u32, block)
+    }
+
+    fn is_legacy(&self) -> bool {
+        self.magic() < MAGIC
+    }
+
+    /// Whether this is a message set in an entry.
+    fn is_wrapper(&self) -> bool {
+        self.is_legacy() && self.attributes() & CODEC_MASK != 0
     }
 
     pub(super) fn last_offset_delta(&self) -> i32 {
-        self.field_i32(23)
+        if self.is_legacy() { 0 } else { self.field_i32(23) }
     }
 
+    /// In message sets those are the lower four bits, with the same meaning.
     fn attributes(&self) -> i16 {
-        i16::from_be_bytes(field(&self.bytes, 21))
+        match self.is_legacy() {
+            true => i16::from(self.bytes[legacy::ATTRIBUTES_AT]) & (CODEC_MASK | LOG_APPEND_TIME),
+            false => i16::from_be_bytes(field(&self.bytes, 21)),
+        }
     }
 
     fn has(&self, attribute: i16) -> bool {
@@ -312,6 +362,7 @@ pub fn increment_sequence(sequence: i32, by: i32) -> i32 {
 
 /// The header fields that a writer decides; the others follow from the bytes or are a broker's.
 pub(super) struct HeaderFields {
+    pub(super) base_offset: i64,
     pub(super) attributes: i16,
     pub(super) last_offset_delta: i32,
     pub(super) base_timestamp: i64,
@@ -325,7 +376,7 @@ pub(super) struct HeaderFields {
 /// Writes the header in front of the records in `batch`, which the caller keeps below 2 GiB.
 pub(super) fn write_header(batch: &mut [u8], fields: &HeaderFields) {
     let length = (batch.len() - PREFIX_BYTES) as i32;
-    put(batch, 0, 0i64.to_be_bytes());
+    put(batch, 0, fields.base_offset.to_be_bytes());
     put(batch, 8, length.to_be_bytes());
     put(batch, 12, (-1i32).to_be_bytes());
     put(batch, 16, MAGIC.to_be_bytes());
@@ -340,7 +391,6 @@ pub(super) fn write_header(batch: &mut [u8], fields: &HeaderFields) {
     write_crc(batch);
 }
 
-/// Writes the CRC of what it covers.
 /// Writes the producer's fields of a batch that is whole otherwise, and renews the CRC.
 pub(super) fn write_producer(batch: &mut [u8], producer: Producer) {
     put(batch, 43, producer.id.0.to_be_bytes());
@@ -349,6 +399,7 @@ pub(super) fn write_producer(batch: &mut [u8], producer: Producer) {
     write_crc(batch);
 }
 
+/// Writes the CRC of what it covers.
 pub(super) fn write_crc(batch: &mut [u8]) {
     let crc = crc32c::crc32c(&batch[CRC_START..]);
     put(batch, 17, crc.to_be_bytes());

@@ -3,21 +3,32 @@
 use bytes::Bytes;
 
 use super::batch::{self, CONTROL, HEADER_BYTES, LOG_APPEND_TIME, PREFIX_BYTES, TRANSACTIONAL, field, put};
-use super::{BatchBuilder, Compression, Producer, RecordError};
+use super::{BatchBuilder, Compression, Producer, RecordError, legacy};
 use crate::protocol::ProducerId;
+
+/// In every format.
+const MAGIC_AT: usize = 16;
 
 /// Gives the batch at the start of `bytes` its place in the log. The CRC does not cover these fields.
 ///
+/// In formats v0 and v1, which have no leader epoch, that is one entry. The offset of a compressed set is its last record's, and in v0
+/// those inside are absolute: it is written anew instead, by [`BatchBuilder::seal_at`].
+///
 /// # Panics
 ///
-/// If `bytes` are shorter than a batch's header: take them from a [`Batch`](super::Batch).
+/// If `bytes` are shorter than a batch's header, or start with a compressed set of v0 or v1: take them from a [`Batch`](super::Batch) that
+/// has a [`base_offset`](super::Batch::base_offset).
 pub fn set_base_offset(bytes: &mut [u8], base_offset: i64, leader_epoch: i32) {
+    if bytes[MAGIC_AT] >= 2 {
+        put(bytes, 12, leader_epoch.to_be_bytes());
+    } else {
+        assert_eq!(legacy::compression(bytes), Ok(Compression::None), "a compressed set's first offset");
+    }
     put(bytes, 0, base_offset.to_be_bytes());
-    put(bytes, 12, leader_epoch.to_be_bytes());
 }
 
 /// Stamps the batch at the start of `bytes` with the time of its append, in milliseconds since the epoch, and renews the CRC: from then
-/// on every record has that time.
+/// on every record has that time. Format v0 has no timestamps and stays as it is.
 ///
 /// # Panics
 ///
@@ -25,6 +36,9 @@ pub fn set_base_offset(bytes: &mut [u8], base_offset: i64, leader_epoch: i32) {
 pub fn set_log_append_time(bytes: &mut [u8], timestamp: i64) {
     let length = i32::from_be_bytes(field(bytes, 8));
     let batch = &mut bytes[..PREFIX_BYTES + usize::try_from(length).expect("a whole batch")];
+    if batch[MAGIC_AT] < 2 {
+        return legacy::set_log_append_time(batch, timestamp);
+    }
     let attributes = i16::from_be_bytes(field(batch, 21)) | LOG_APPEND_TIME;
     put(batch, 21, attributes.to_be_bytes());
     put(batch, 35, timestamp.to_be_bytes());
@@ -83,6 +97,6 @@ pub fn end_transaction_marker(
     let producer =
         Producer { id: producer_id, epoch: producer_epoch, base_sequence: -1, transactional: true };
     let sealed: Result<Bytes, RecordError> =
-        builder.seal_with(CONTROL | TRANSACTIONAL, Compression::None, producer);
+        builder.seal_with(0, CONTROL | TRANSACTIONAL, Compression::None.into(), producer);
     sealed.expect("one small record can be sealed")
 }

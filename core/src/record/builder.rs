@@ -2,7 +2,7 @@ use bytes::Bytes;
 
 use super::batch::{self, HEADER_BYTES, HeaderFields};
 use super::varint::Scratch;
-use super::{Compression, RecordError};
+use super::{Compression, Encoding, MessageFormat, RecordCursor, RecordError, V2Only, legacy};
 use crate::protocol::ProducerId;
 use crate::wire::varlong_len;
 
@@ -218,31 +218,67 @@ impl BatchBuilder {
 
     /// Closes the batch: compresses the records if asked, writes the header and its CRC.
     ///
-    /// Without compression the bytes are the very buffer that the records were appended to. The base offset is 0 and the leader epoch -1,
-    /// as brokers expect from producers.
+    /// In format v2 without compression the bytes are the very buffer that the records were appended to; formats v0 and v1 are converted
+    /// to. The base offset is 0 and the leader epoch -1, as brokers expect from producers.
     ///
     /// # Errors
     ///
-    /// [`RecordError::NotSealable`] without records or past 2 GiB, [`RecordError::CodecNotCompiled`] and [`RecordError::Compress`].
-    pub fn seal(self, compression: Compression, producer: Producer) -> Result<Bytes, RecordError> {
-        let transactional = if producer.transactional { batch::TRANSACTIONAL } else { 0 };
-        self.seal_with(transactional, compression, producer)
+    /// [`RecordError::NotSealable`] without records or past 2 GiB, [`RecordError::CodecNotCompiled`] and [`RecordError::Compress`];
+    /// [`RecordError::NeedsV2`] for headers, zstd, or a producer's numbers in formats v0 and v1.
+    pub fn seal(self, encoding: impl Into<Encoding>, producer: Producer) -> Result<Bytes, RecordError> {
+        self.seal_at(0, encoding, producer)
+    }
+
+    /// [`seal`](Self::seal) with offsets from `base_offset` on, as a broker that converts batches writes them.
+    ///
+    /// # Errors
+    ///
+    /// Also [`RecordError::BadOffset`] if the offsets would be negative or pass the largest.
+    pub fn seal_at(
+        self,
+        base_offset: i64,
+        encoding: impl Into<Encoding>,
+        producer: Producer,
+    ) -> Result<Bytes, RecordError> {
+        if base_offset < 0 || base_offset.checked_add(self.count.into()).is_none() {
+            return Err(RecordError::BadOffset(base_offset));
+        }
+        let encoding = encoding.into();
+        if encoding.format == MessageFormat::V2 {
+            let transactional = if producer.transactional { batch::TRANSACTIONAL } else { 0 };
+            return self.seal_with(base_offset, transactional, encoding, producer);
+        }
+        if producer != Producer::NONE {
+            let magic = encoding.format.magic();
+            return Err(RecordError::NeedsV2 { magic, what: V2Only::Producer });
+        }
+        if self.count == 0 || i32::try_from(self.buffer.len()).is_err() {
+            return Err(self.refused());
+        }
+        let block = Bytes::from(self.buffer).slice(HEADER_BYTES..);
+        let records = RecordCursor::built(block, self.count, self.base_timestamp);
+        legacy::write(records, base_offset, encoding).map(Bytes::from)
+    }
+
+    fn refused(&self) -> RecordError {
+        RecordError::NotSealable { count: self.count, bytes: self.buffer.len() }
     }
 
     pub(super) fn seal_with(
         self,
+        base_offset: i64,
         attributes: i16,
-        compression: Compression,
+        encoding: Encoding,
         producer: Producer,
     ) -> Result<Bytes, RecordError> {
-        let refused = RecordError::NotSealable { count: self.count, bytes: self.buffer.len() };
+        let refused = self.refused();
         // The records' own lengths are 32 bits wide, too, so the size counts before compression.
         if self.count == 0 || i32::try_from(self.buffer.len()).is_err() {
             return Err(refused);
         }
-        let mut bytes = match compression {
+        let mut bytes = match encoding.compression {
             Compression::None => self.buffer,
-            codec => codec.compress(&self.buffer[HEADER_BYTES..], HEADER_BYTES)?,
+            _ => encoding.compress(&self.buffer[HEADER_BYTES..], HEADER_BYTES)?,
         };
         if i32::try_from(bytes.len()).is_err() {
             return Err(refused);
@@ -250,7 +286,8 @@ impl BatchBuilder {
         batch::write_header(
             &mut bytes,
             &HeaderFields {
-                attributes: attributes | i16::from(compression.id()),
+                base_offset,
+                attributes: attributes | i16::from(encoding.compression.id()),
                 last_offset_delta: (self.count - 1) as i32,
                 base_timestamp: self.base_timestamp,
                 max_timestamp: self.max_timestamp,

@@ -1,8 +1,9 @@
 use std::fmt;
 use std::io::{self, Read};
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use super::RecordError;
+use super::{Encoding, RecordError};
 
 /// The compression of a batch's records: `compression.type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -10,13 +11,13 @@ pub enum Compression {
     /// As they are.
     #[default]
     None,
-    /// gzip, at zlib's default level. Several members are read as one stream.
+    /// gzip, by default at zlib's level 6. Several members are read as one stream.
     Gzip,
     /// Snappy in xerial's framing, as Java writes it; a bare block is read, too.
     Snappy,
-    /// LZ4 frames, of independent blocks of 64 KiB when written.
+    /// LZ4 frames, of independent blocks of 64 KiB when written. Levels take the feature `lz4-c`, the C library.
     Lz4,
-    /// Zstandard at level 3, its default. Brokers know it since 2.1.
+    /// Zstandard, by default at level 3. Brokers know it since 2.1. The feature `zstd-c` takes the C library.
     Zstd,
 }
 
@@ -93,37 +94,26 @@ impl Compression {
             Self::None => true,
             Self::Gzip => cfg!(feature = "gzip"),
             Self::Snappy => cfg!(feature = "snappy"),
-            Self::Lz4 => cfg!(feature = "lz4"),
-            Self::Zstd => cfg!(feature = "zstd"),
+            Self::Lz4 => cfg!(any(feature = "lz4", feature = "lz4-c")),
+            Self::Zstd => cfg!(any(feature = "zstd", feature = "zstd-c")),
         }
     }
 
-    /// `block` compressed, behind `room` bytes of zeroes.
-    pub(super) fn compress(self, block: &[u8], room: usize) -> Result<Vec<u8>, RecordError> {
-        // Half is what text needs at most; what does not compress grows the buffer once.
-        let mut out = Vec::with_capacity(room + block.len() / 2 + 64);
-        out.resize(room, 0);
-        let compressed: io::Result<Vec<u8>> = match self {
-            Self::None => {
-                out.extend_from_slice(block);
-                Ok(out)
-            }
-            #[cfg(feature = "gzip")]
-            Self::Gzip => gzip::compress(block, out),
-            #[cfg(feature = "snappy")]
-            Self::Snappy => super::snappy::compress(block, out),
-            #[cfg(feature = "lz4")]
-            Self::Lz4 => lz4::compress(block, out),
-            #[cfg(feature = "zstd")]
-            Self::Zstd => zstandard::compress(block, out),
-            #[allow(unreachable_patterns, reason = "reached when a codec's feature is off")]
-            codec => return Err(RecordError::CodecNotCompiled(codec)),
-        };
-        compressed.map_err(|error| RecordError::Compress { codec: self, reason: error.to_string() })
+    /// The levels that Kafka has for the codec ([KIP-390]) and this build can write, the last the slowest; `None` if it has none.
+    ///
+    /// [KIP-390]: https://cwiki.apache.org/confluence/display/KAFKA/KIP-390%3A+Support+Compression+Level
+    #[must_use]
+    pub const fn levels(self) -> Option<RangeInclusive<i32>> {
+        match self {
+            Self::Gzip => Some(1..=9),
+            Self::Lz4 if cfg!(feature = "lz4-c") => Some(1..=17),
+            Self::Zstd => Some(-131_072..=22),
+            Self::None | Self::Snappy | Self::Lz4 => None,
+        }
     }
 
-    /// `block` decompressed: at most `limit` bytes of it, no declared size is believed.
-    pub(super) fn decompress(self, block: &[u8], limit: usize) -> Result<Vec<u8>, RecordError> {
+    /// `block` decompressed: at most `limit` bytes of it, no declared size is believed. It is from a batch of this `magic`.
+    pub(super) fn decompress(self, block: &[u8], magic: i8, limit: usize) -> Result<Vec<u8>, RecordError> {
         let mut out =
             Output { bytes: Vec::new(), limit, expected: block.len().saturating_mul(4), passed: false };
         let read: io::Result<()> = match self {
@@ -132,13 +122,15 @@ impl Compression {
             Self::Gzip => gzip::decompress(block, &mut out),
             #[cfg(feature = "snappy")]
             Self::Snappy => super::snappy::decompress(block, &mut out),
-            #[cfg(feature = "lz4")]
-            Self::Lz4 => lz4::decompress(block, &mut out),
-            #[cfg(feature = "zstd")]
+            #[cfg(any(feature = "lz4", feature = "lz4-c"))]
+            Self::Lz4 => super::lz4::decompress(block, magic == 0, &mut out),
+            #[cfg(any(feature = "zstd", feature = "zstd-c"))]
             Self::Zstd => zstandard::decompress(block, &mut out),
             #[allow(unreachable_patterns, reason = "reached when a codec's feature is off")]
             codec => return Err(RecordError::CodecNotCompiled(codec)),
         };
+        // Used by LZ4 alone.
+        let _ = magic;
         if out.passed || out.bytes.len() > limit {
             return Err(RecordError::TooLarge { limit });
         }
@@ -146,6 +138,52 @@ impl Compression {
             Ok(()) => Ok(out.bytes),
             Err(error) => Err(RecordError::Decompress { codec: self, reason: error.to_string() }),
         }
+    }
+}
+
+impl Encoding {
+    /// Whether the codec is in this build and has the level.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::CodecNotCompiled`] and [`RecordError::BadLevel`].
+    pub fn check(&self) -> Result<(), RecordError> {
+        let codec = self.compression;
+        if !codec.is_compiled() {
+            return Err(RecordError::CodecNotCompiled(codec));
+        }
+        match self.level {
+            Some(level) if !codec.levels().is_some_and(|levels| levels.contains(&level)) => {
+                Err(RecordError::BadLevel { codec, level })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// `block` compressed, behind `room` bytes of zeroes.
+    pub(super) fn compress(&self, block: &[u8], room: usize) -> Result<Vec<u8>, RecordError> {
+        self.check()?;
+        // Half is what text needs at most; what does not compress grows the buffer once.
+        let mut out = Vec::with_capacity(room + block.len() / 2 + 64);
+        out.resize(room, 0);
+        let compressed: io::Result<Vec<u8>> = match self.compression {
+            Compression::None => {
+                out.extend_from_slice(block);
+                Ok(out)
+            }
+            #[cfg(feature = "gzip")]
+            Compression::Gzip => gzip::compress(block, self.level, out),
+            #[cfg(feature = "snappy")]
+            Compression::Snappy => super::snappy::compress(block, out),
+            #[cfg(any(feature = "lz4", feature = "lz4-c"))]
+            Compression::Lz4 => super::lz4::compress(block, self, out),
+            #[cfg(any(feature = "zstd", feature = "zstd-c"))]
+            Compression::Zstd => zstandard::compress(block, self.level, out),
+            #[allow(unreachable_patterns, reason = "reached when a codec's feature is off")]
+            codec => return Err(RecordError::CodecNotCompiled(codec)),
+        };
+        let codec = self.compression;
+        compressed.map_err(|error| RecordError::Compress { codec, reason: error.to_string() })
     }
 }
 
@@ -197,8 +235,9 @@ mod gzip {
 
     use super::Output;
 
-    pub(super) fn compress(block: &[u8], out: Vec<u8>) -> io::Result<Vec<u8>> {
-        let mut encoder = GzEncoder::new(out, Compression::default());
+    pub(super) fn compress(block: &[u8], level: Option<i32>, out: Vec<u8>) -> io::Result<Vec<u8>> {
+        let level = level.map_or_else(Compression::default, |level| Compression::new(level.unsigned_abs()));
+        let mut encoder = GzEncoder::new(out, level);
         encoder.write_all(block)?;
         encoder.finish()
     }
@@ -208,49 +247,7 @@ mod gzip {
     }
 }
 
-#[cfg(feature = "lz4")]
-mod lz4 {
-    use std::io::{self, Read, Write};
-
-    use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
-
-    use super::Output;
-
-    pub(super) fn compress(block: &[u8], out: Vec<u8>) -> io::Result<Vec<u8>> {
-        // Java reads independent blocks only.
-        let frame = FrameInfo::new().block_size(BlockSize::Max64KB).block_mode(BlockMode::Independent);
-        let mut encoder = FrameEncoder::with_frame_info(frame, out);
-        encoder.write_all(block)?;
-        Ok(encoder.finish()?)
-    }
-
-    pub(super) fn decompress(block: &[u8], out: &mut Output) -> io::Result<()> {
-        let mut decoder = FrameDecoder::new(Source { rest: block, ran_out: false });
-        // The decoder stops behind each frame, and takes some bytes of the next one or fails.
-        while !decoder.get_ref().rest.is_empty() && out.room() > 0 {
-            out.read(&mut decoder)?;
-        }
-        if decoder.get_ref().ran_out {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        Ok(())
-    }
-
-    /// The decoder takes the end of the input between blocks for that of the frame; whether it asked for more tells them apart.
-    struct Source<'a> {
-        rest: &'a [u8],
-        ran_out: bool,
-    }
-
-    impl Read for Source<'_> {
-        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-            self.ran_out |= buf.len() > self.rest.len();
-            self.rest.read(buf)
-        }
-    }
-}
-
-#[cfg(feature = "zstd")]
+#[cfg(all(feature = "zstd", not(feature = "zstd-c")))]
 mod zstandard {
     use std::io::{self, Write};
 
@@ -259,8 +256,9 @@ mod zstandard {
 
     use super::Output;
 
-    pub(super) fn compress(block: &[u8], out: Vec<u8>) -> io::Result<Vec<u8>> {
-        let mut encoder = StreamingEncoder::new(out, CompressionLevel::Default);
+    pub(super) fn compress(block: &[u8], level: Option<i32>, out: Vec<u8>) -> io::Result<Vec<u8>> {
+        let level = level.map_or(CompressionLevel::Default, CompressionLevel::from_level);
+        let mut encoder = StreamingEncoder::new(out, level);
         // The size fits the tables to the block, and tells the reader.
         encoder.set_pledged_content_size(block.len() as u64)?;
         encoder.write_all(block)?;
@@ -270,5 +268,27 @@ mod zstandard {
     pub(super) fn decompress(block: &[u8], out: &mut Output) -> io::Result<()> {
         // Windows above 128 MiB, which zstd's highest level stays below, are refused.
         out.read(StreamingDecoder::new(block))
+    }
+}
+
+#[cfg(feature = "zstd-c")]
+mod zstandard {
+    use std::io::{self, Write};
+
+    use zstd::stream::{read, write};
+
+    use super::Output;
+
+    pub(super) fn compress(block: &[u8], level: Option<i32>, out: Vec<u8>) -> io::Result<Vec<u8>> {
+        // The library takes 0 for its default.
+        let mut encoder = write::Encoder::new(out, level.unwrap_or(0))?;
+        encoder.set_pledged_src_size(Some(block.len() as u64))?;
+        encoder.write_all(block)?;
+        encoder.finish()
+    }
+
+    pub(super) fn decompress(block: &[u8], out: &mut Output) -> io::Result<()> {
+        // Windows above 128 MiB are refused, the library's own default.
+        out.read(read::Decoder::with_buffer(block)?)
     }
 }

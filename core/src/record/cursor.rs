@@ -3,6 +3,7 @@ use std::str::Utf8Error;
 
 use bytes::Bytes;
 
+use super::legacy::Entries;
 use super::varint::{read_varint, read_varlong};
 use super::{Batch, Malformed, RecordError, TimestampType};
 
@@ -34,11 +35,12 @@ struct State {
     last_offset_delta: i32,
     /// Offsets to show.
     shown: Range<i64>,
+    /// A message set's entries; `count` is 0 then, so that batches of v2 pay nothing for the question.
+    entries: Option<Entries>,
 }
 
 impl RecordCursor {
-    pub(super) fn new(batch: &Batch, block: Bytes) -> Result<Self, RecordError> {
-        let count = batch.count();
+    pub(super) fn new(batch: &Batch, count: u32, block: Bytes) -> Result<Self, RecordError> {
         if count as usize > block.len() / SMALLEST_RECORD {
             return Err(RecordError::BadCount { count: count as i32 });
         }
@@ -48,17 +50,27 @@ impl RecordCursor {
         let append_time =
             (batch.timestamp_type() == TimestampType::LogAppendTime).then(|| batch.max_timestamp());
         let state = State {
-            position: 0,
-            index: 0,
             count,
-            base_offset: batch.base_offset(),
+            base_offset: batch.last_offset() - i64::from(batch.last_offset_delta()),
             base_timestamp: batch.base_timestamp(),
             append_time,
-            offset_delta: -1,
             last_offset_delta: batch.last_offset_delta(),
-            shown: i64::MIN..i64::MAX,
+            ..State::default()
         };
         Ok(Self { block, state })
+    }
+
+    /// The records of one entry, which may be a compressed message set.
+    pub(super) fn legacy(entry: &Bytes, magic: i8, limit: usize) -> Result<Self, RecordError> {
+        let (entries, block) = Entries::open(entry, magic, limit)?;
+        let state = State { entries: Some(entries), ..State::default() };
+        Ok(Self { block, state })
+    }
+
+    /// The records that a builder has put side by side.
+    pub(super) fn built(block: Bytes, count: u32, base_timestamp: i64) -> Self {
+        let state = State { count, base_timestamp, last_offset_delta: i32::MAX, ..State::default() };
+        Self { block, state }
     }
 
     /// Shows only records with offsets in this range; the others are passed over.
@@ -82,7 +94,10 @@ impl RecordCursor {
     /// How many records are still to come, unless one is malformed.
     #[must_use]
     pub fn remaining(&self) -> u32 {
-        self.state.count - self.state.index
+        match &self.state.entries {
+            None => self.state.count - self.state.index,
+            Some(entries) => entries.remaining(),
+        }
     }
 }
 
@@ -116,6 +131,23 @@ impl Iterator for RecordCursor {
 
 impl std::iter::FusedIterator for RecordCursor {}
 
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            position: 0,
+            index: 0,
+            count: 0,
+            base_offset: 0,
+            base_timestamp: 0,
+            append_time: None,
+            offset_delta: -1,
+            last_offset_delta: 0,
+            shown: i64::MIN..i64::MAX,
+            entries: None,
+        }
+    }
+}
+
 impl State {
     #[inline]
     fn next<'a>(&mut self, block: &'a [u8]) -> Option<Result<RecordRef<'a>, RecordError>> {
@@ -123,7 +155,7 @@ impl State {
             match self.next_of_all(block)? {
                 Ok(record) if record.offset < self.shown.start => {}
                 Ok(record) if record.offset >= self.shown.end => {
-                    self.index = self.count;
+                    self.stop();
                     return None;
                 }
                 result => return Some(result),
@@ -134,7 +166,7 @@ impl State {
     #[inline]
     fn next_of_all<'a>(&mut self, block: &'a [u8]) -> Option<Result<RecordRef<'a>, RecordError>> {
         if self.index == self.count {
-            return None;
+            return self.entries.as_mut()?.next(block);
         }
         let mut input = &block[self.position..];
         match self.parse(&mut input) {
@@ -153,8 +185,14 @@ impl State {
 
     #[cold]
     fn fail(&mut self, error: RecordError) -> RecordError {
-        self.index = self.count;
+        self.stop();
         error
+    }
+
+    #[cold]
+    fn stop(&mut self) {
+        self.index = self.count;
+        self.entries = None;
     }
 
     #[inline]
@@ -216,6 +254,12 @@ pub struct RecordRef<'a> {
 }
 
 impl<'a> RecordRef<'a> {
+    /// A record without headers.
+    pub(super) fn new(offset: i64, timestamp: i64, key: Option<&'a [u8]>, value: Option<&'a [u8]>) -> Self {
+        let headers = HeaderIter { count: 0, block: &[] };
+        Self { offset, timestamp, key, value, headers }
+    }
+
     /// The headers, in order.
     #[must_use]
     #[inline]

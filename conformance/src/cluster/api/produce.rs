@@ -167,9 +167,13 @@ fn only_batch(version: i16, records: Bytes) -> Result<Batch, Refusal> {
         }
         error => (ErrorCode::CORRUPT_MESSAGE, error.to_string()),
     };
-    let mut batches = Batches::new(records);
-    let first = batches.next().transpose().map_err(unreadable)?;
-    let second = batches.next().transpose().map_err(unreadable)?;
+    let of_v2 = |batch: Batch| match batch.magic() {
+        2 => Ok(batch),
+        magic => Err(RecordError::UnsupportedMagic(magic)),
+    };
+    let mut batches = Batches::new(records).map(|batch| batch.and_then(of_v2).map_err(unreadable));
+    let first = batches.next().transpose()?;
+    let second = batches.next().transpose()?;
     let (Some(batch), None) = (first, second) else {
         let message = format!("Produce requests with version {version} must have exactly one record batch");
         return Err((ErrorCode::INVALID_RECORD, message));
@@ -184,17 +188,17 @@ fn only_batch(version: i16, records: Bytes) -> Result<Batch, Refusal> {
 /// What a leader checks of a batch by itself.
 fn check_batch(batch: &Batch, records_too: bool) -> Result<(), Refusal> {
     let invalid = |message: String| Err((ErrorCode::INVALID_RECORD, message));
-    if batch.base_offset() != 0 {
-        return invalid(format!(
-            "The baseOffset of the record batch should be 0, but it is {}",
-            batch.base_offset()
-        ));
+    let (Some(base_offset), Some(count)) = (batch.base_offset(), batch.count()) else {
+        return invalid("The batch is a compressed message set.".to_owned());
+    };
+    if base_offset != 0 {
+        return invalid(format!("The baseOffset of the record batch should be 0, but it is {base_offset}"));
     }
     if let Err(error) = batch.verify_crc() {
         return Err((ErrorCode::CORRUPT_MESSAGE, error.to_string()));
     }
-    let spanned = batch.last_offset() - batch.base_offset() + 1;
-    let count = i64::from(batch.count());
+    let spanned = batch.last_offset() - base_offset + 1;
+    let count = i64::from(count);
     if count <= 0 || spanned != count {
         return invalid(format!("Batch of {count} records spans {spanned} offsets."));
     }

@@ -64,17 +64,16 @@ impl Producer {
                 }
                 Error::Rejected { api: ApiKey::INIT_PRODUCER_ID, code, message: None }
             }
-            Err(Failure { error: Error::Unsupported { .. }, .. }) => {
-                // Brokers before 0.11 can't.
-                self.identity = Identity::Off;
-                return self.on_new_identity(ctx, cluster);
-            }
             Err(Failure { error, .. }) => error,
         };
         self.identity_failures += 1;
         let wait = self.backoff.after(self.identity_failures, ctx.rng);
         ctx.set_timer(Timer::Identity(self.id), Some(ctx.now.mono + wait));
-        let hopeless = matches!(&error, Error::Rejected { code, .. } if !code.is_retriable());
+        let hopeless = match &error {
+            Error::Rejected { code, .. } => !code.is_retriable(),
+            // The broker is older than 0.11; the next to be asked may be another.
+            error => matches!(error, Error::Unsupported { .. }),
+        };
         let error = Arc::new(error);
         for slot in 0..self.partitions.len() {
             self.partitions[slot].last_error = Some(error.clone());

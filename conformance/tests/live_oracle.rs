@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use flate2::read::GzDecoder;
 use milena_conformance::oracle::java::{Java, JavaError, MessageId};
+use milena_conformance::oracle::live;
 use serde_json::{Value, json};
 
 fn lines(compressed: &[u8]) -> Vec<Vec<String>> {
@@ -187,4 +188,20 @@ fn java_survives_what_it_refuses() {
     );
     assert!(java.json(&id, &decoded.json).expect("large JSON") == bytes);
     refused(java.message(&id, &bytes.repeat(4)), "a request of 80000");
+}
+
+/// `MILENA_ORACLE_COUNT` (default 1,000) messages and a tenth as many batches, from `MILENA_ORACLE_SEED` (default 1).
+#[test]
+fn random_messages_and_batches_are_the_same_to_both() {
+    let Some(mut java) = Java::start_for("the live oracle") else { return };
+    let number = |name: &str, default: u64| {
+        std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text}")))
+    };
+    let (seed, count) = (number("MILENA_ORACLE_SEED", 1), number("MILENA_ORACLE_COUNT", 1000));
+    let mut failures = Vec::new();
+    let mut tell = |failure: &str| failures.push(failure.to_owned());
+    let summary = live::run(&mut java, seed, count, &mut tell, &mut |_| ()).unwrap();
+    println!("{summary}");
+    assert_eq!(failures, [""; 0]);
+    assert_eq!(summary.vectors, count + count.div_ceil(10));
 }

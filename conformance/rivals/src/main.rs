@@ -1,7 +1,7 @@
 //! Encoding and decoding, Milena beside the crate `kafka-protocol`: the same bytes, the same process, turn by turn.
 //!
 //! ```sh
-//! cargo run --release --manifest-path conformance/rivals/Cargo.toml
+//! cargo run --release --manifest-path conformance/rivals/Cargo.toml [WORD OF A MESSAGE'S LINE]...
 //! ```
 
 use std::alloc::System;
@@ -54,6 +54,9 @@ where
     M: Message,
     T: Decodable + Encodable,
 {
+    if !std::env::args().skip(1).all(|word| name.contains(&word)) {
+        return;
+    }
     let body: Bytes = message.encode(version).unwrap().concat().into();
     let calls = (20_000_000 / (body.len() / 8 + 2_000 * partitions)).max(3);
     let other = T::decode(&mut body.clone(), version).unwrap();

@@ -373,7 +373,12 @@ pub(super) fn of_spec(spec: &Value) -> Result<Bytes, String> {
         set_base_offset(&mut bytes, base_offset, int(spec, "partitionLeaderEpoch")? as i32);
     }
     if spec["timestampType"] == "LogAppendTime" {
-        set_log_append_time(&mut bytes, int(spec, "logAppendTime")?);
+        let sizes = Batches::new(bytes.clone().freeze()).map(|batch| batch.map(|batch| batch.size_bytes()));
+        let mut at = 0;
+        for size in sizes {
+            set_log_append_time(&mut bytes[at..], int(spec, "logAppendTime")?);
+            at += size.map_err(|error| error.to_string())?;
+        }
     }
     Ok(bytes.freeze())
 }

@@ -70,7 +70,9 @@ pub(super) enum Quick {
     Measure,
     Encode,
     Decode,
-    /// Nothing: it has to go through [`Codec::field`].
+    /// There is nothing to do: decoding, and the body of this version does not have it.
+    Skip,
+    /// It has to go through [`Codec::field`].
     No,
 }
 
@@ -288,7 +290,11 @@ impl<'a> Codec<'a> {
     /// What the field may do by itself.
     #[inline(always)]
     pub(super) fn quick(&self, field: &'static Field) -> Quick {
-        if field.body.contain(self.version) { self.quick } else { Quick::No }
+        match self.quick {
+            quick if field.body.contain(self.version) => quick,
+            Quick::Decode => Quick::Skip,
+            _ => Quick::No,
+        }
     }
 
     /// One line of a message's field list: codes the value if this version has the field, and now is its
@@ -373,6 +379,32 @@ impl<'a> Codec<'a> {
         value.walk(self);
         self.end_structure(field, value);
         self.enter(outer);
+    }
+
+    /// What comes behind a struct's fields if that is no tagged fields; whether it was.
+    #[inline(always)]
+    pub(super) fn quick_end(&mut self, any_tagged: bool, unknown: &[TaggedField]) -> bool {
+        match self.quick {
+            Quick::Decode if !self.flexible => true,
+            Quick::Decode => match *self.input {
+                [0, ref rest @ ..] => {
+                    self.input = rest;
+                    true
+                }
+                _ => false,
+            },
+            Quick::Encode | Quick::Measure if any_tagged || !unknown.is_empty() => false,
+            Quick::Encode if self.flexible => {
+                self.quick_write([0]);
+                true
+            }
+            Quick::Measure if self.flexible => {
+                self.quick_measure(1);
+                true
+            }
+            Quick::Encode | Quick::Measure => true,
+            Quick::Skip | Quick::No => false,
+        }
     }
 
     /// What comes behind a struct's fields; the pass is the body's, before and after.

@@ -272,12 +272,15 @@ impl<T: Element> Value for Packed<T> {
     }
 
     fn field(&mut self, codec: &mut Codec<'_>, field: &'static Field) {
-        if codec.quick(field) == Quick::Decode
-            && let Some(bytes) = codec.quick_packed(T::SIZE)
-        {
-            self.bytes = bytes;
-        } else {
-            codec.field(field, self);
+        match codec.quick(field) {
+            Quick::Skip => {}
+            Quick::Decode => match codec.quick_packed(T::SIZE) {
+                Some(bytes) => self.bytes = bytes,
+                None => codec.field(field, self),
+            },
+            Quick::Measure | Quick::Encode if codec.quick_bytes(field, self.len(), self.bytes.as_slice()) => {
+            }
+            _ => codec.field(field, self),
         }
     }
 

@@ -24,7 +24,14 @@ pub trait Value {
     where
         Self: Sized,
     {
-        codec.field(field, self);
+        match codec.quick(field) {
+            Quick::Skip => {}
+            Quick::No => codec.field(field, self),
+            Quick::Measure | Quick::Encode | Quick::Decode => {
+                self.code(codec, field);
+                codec.blame(field);
+            }
+        }
     }
 }
 
@@ -126,6 +133,7 @@ macro_rules! integers {
                     },
                     Quick::Encode => codec.quick_write(self.to_be_bytes()),
                     Quick::Measure => codec.quick_measure(size_of::<Self>()),
+                    Quick::Skip => {}
                     Quick::No => codec.field(field, self),
                 }
             }
@@ -190,6 +198,7 @@ impl Value for Uuid {
             },
             Quick::Encode => codec.quick_write(self.0),
             Quick::Measure => codec.quick_measure(self.0.len()),
+            Quick::Skip => {}
             Quick::No => codec.field(field, self),
         }
     }
@@ -210,6 +219,9 @@ impl Value for Str {
     }
 
     fn code(&mut self, codec: &mut Codec<'_>, field: &'static Field) {
+        if codec.quick_bytes(field, self.len(), self.as_bytes()) {
+            return;
+        }
         let mut text = Some(mem::take(self));
         codec.text(field, &mut text, false);
         *self = text.unwrap_or_default();
@@ -267,16 +279,6 @@ impl<T: Value + Default> Value for Vec<T> {
 
     fn is_initial(&self, _: &Field) -> bool {
         self.is_empty()
-    }
-
-    fn field(&mut self, codec: &mut Codec<'_>, field: &'static Field) {
-        match codec.quick(field) {
-            Quick::No => codec.field(field, self),
-            _ => {
-                self.code(codec, field);
-                codec.blame(field);
-            }
-        }
     }
 
     fn code(&mut self, codec: &mut Codec<'_>, field: &'static Field) {
@@ -347,10 +349,12 @@ impl<T: Struct + Default + PartialEq> Value for T {
 
     fn code(&mut self, codec: &mut Codec<'_>, field: &'static Field) {
         match codec.quick(field) {
-            Quick::No => codec.structure(field, self),
-            _ => {
+            Quick::Skip | Quick::No => codec.structure(field, self),
+            Quick::Measure | Quick::Encode | Quick::Decode => {
                 self.walk(codec);
-                codec.end_structure(field, self);
+                if !codec.quick_end(self.any_tagged(), self.unknown_tagged_fields()) {
+                    codec.end_structure(field, self);
+                }
             }
         }
     }

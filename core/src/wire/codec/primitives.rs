@@ -1,6 +1,6 @@
 //! What values are made of: fixed-size numbers, lengths, text, bytes, arrays.
 
-use super::{Codec, MAX_LENGTH, Mode};
+use super::{Codec, MAX_LENGTH, Mode, Quick};
 use crate::wire::packed::Raw;
 use crate::wire::{Event, Field, Str, WireFault, put_uvarint, read_uvarint, uvarint_len};
 use bytes::Bytes;
@@ -166,6 +166,26 @@ impl<'a> Codec<'a> {
             }
             (_, Some(raw)) => self.put(raw.as_slice()),
             (_, None) => {}
+        }
+    }
+
+    /// A length below 127 in a flexible version, where it takes one byte; whether it was one.
+    #[inline(always)]
+    pub(in crate::wire) fn quick_bytes(&mut self, field: &'static Field, len: usize, bytes: &[u8]) -> bool {
+        if !self.flexible || field.plain || len >= 127 {
+            return false;
+        }
+        match self.quick {
+            Quick::Encode => {
+                self.output.push(len as u8 + 1);
+                self.output.extend_from_slice(bytes);
+                true
+            }
+            Quick::Measure => {
+                self.quick_measure(1 + bytes.len());
+                true
+            }
+            _ => false,
         }
     }
 

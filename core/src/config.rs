@@ -89,7 +89,8 @@ pub struct Config {
     pub max_in_flight: usize,
     /// Largest answer accepted, in bytes. Default: 128 MiB: above the 50 MiB of a fetch, below what would hurt.
     pub max_frame_bytes: usize,
-    /// Whether naming an unknown topic may create it, if the brokers allow that too. Default: false.
+    /// Whether naming an unknown topic may create it, if the brokers allow that too. Default: false. Brokers before
+    /// 0.11 can't be told: there it is as if true.
     pub allow_auto_topic_creation: bool,
 }
 

@@ -295,7 +295,14 @@ fn a_broker_without_idempotence() {
             ApiKey::API_VERSIONS => asked.versions(&[ApiKey::INIT_PRODUCER_ID]),
             _ => asked.honestly(),
         });
-        let results = face.write(config(&fake.address()), writer(), &[Record::new("v0"), Record::new("v1")]);
+        let error = failed(face, &fake);
+        assert_eq!(error.fate, Fate::NotWritten);
+        assert!(error.to_string().contains("turn idempotence off"), "{error}");
+        assert!(fake.broker.produced.lock().unwrap().is_empty());
+
+        let mut off = writer();
+        off.idempotence = false;
+        let results = face.write(config(&fake.address()), off, &[Record::new("v0"), Record::new("v1")]);
         let offsets: Vec<_> = results.into_iter().map(|result| result.unwrap().offset.unwrap()).collect();
         assert_eq!(offsets, [0, 1]);
         let produced = fake.broker.produced.lock().unwrap();

@@ -136,7 +136,8 @@ mod engine {
 mod engine {
     use std::io::{self, Read, Write};
 
-    use lz4::{BlockChecksum, BlockMode, BlockSize, ContentChecksum, Decoder, EncoderBuilder};
+    use lz4::liblz4::BlockChecksum;
+    use lz4::{BlockMode, BlockSize, ContentChecksum, Decoder, EncoderBuilder};
 
     use super::Output;
 

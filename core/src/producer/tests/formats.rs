@@ -186,7 +186,7 @@ fn records_with_headers_fail_alone() {
     assert_eq!(middle.each_ref().map(offset), [Some(300), Some(301)]);
     [&bad, &worse[0], &worse[1]].into_iter().for_each(|delivery| needs_v2(delivery, 1));
     assert_eq!(world.budget.used(), 0);
-    // Order numbers went on behind the records that failed: later batches stay behind earlier ones.
+    // Nothing is left of them: the writer goes on.
     let last = write_with_header(&mut world, b"w");
     needs_v2(&last, 1);
     let more = world.write(0, b"e");

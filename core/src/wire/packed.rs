@@ -44,17 +44,22 @@ impl Raw {
         }
     }
 
-    /// The first `len` bytes of `input`, which is a part of `frame` and holds as many.
-    #[inline]
-    pub(super) fn read(frame: &Bytes, input: &[u8], len: usize) -> Self {
-        match input.first_chunk() {
-            // What lies behind `len` is never looked at, and a copy of one size is two instructions.
-            Some(&bytes) if len <= INLINE => Self::Inline { len: len as u8, bytes },
-            _ => Self::read_slowly(frame, &input[..len]),
+    /// Takes the first `len` bytes of `input`, if they are few and others follow: what lies behind `len` is never
+    /// looked at, and a copy of one size is a few instructions.
+    #[inline(always)]
+    pub(super) fn read_in_place(&mut self, input: &[u8], len: usize) -> bool {
+        match (self, input.first_chunk()) {
+            (Self::Inline { len: own, bytes }, Some(chunk)) if len <= INLINE => {
+                *own = len as u8;
+                *bytes = *chunk;
+                true
+            }
+            _ => false,
         }
     }
 
-    fn read_slowly(frame: &Bytes, input: &[u8]) -> Self {
+    /// All of `input`, which is a part of `frame`.
+    pub(super) fn read(frame: &Bytes, input: &[u8]) -> Self {
         let mut bytes = [0; INLINE];
         match bytes.get_mut(..input.len()) {
             Some(own) => {
@@ -69,7 +74,7 @@ impl Raw {
 impl From<Vec<u8>> for Raw {
     fn from(bytes: Vec<u8>) -> Self {
         match bytes.len() {
-            0..=INLINE => Self::read_slowly(&Bytes::new(), &bytes),
+            0..=INLINE => Self::read(&Bytes::new(), &bytes),
             _ => Self::Shared(bytes.into()),
         }
     }
@@ -274,10 +279,7 @@ impl<T: Element> Value for Packed<T> {
     fn field(&mut self, codec: &mut Codec<'_>, field: &'static Field) {
         match codec.quick(field) {
             Quick::Skip => {}
-            Quick::Decode => match codec.quick_packed(T::SIZE) {
-                Some(bytes) => self.bytes = bytes,
-                None => codec.field(field, self),
-            },
+            Quick::Decode if codec.quick_packed(T::SIZE, &mut self.bytes) => {}
             Quick::Measure | Quick::Encode if codec.quick_bytes(field, self.len(), self.bytes.as_slice()) => {
             }
             _ => codec.field(field, self),
@@ -317,9 +319,10 @@ mod tests {
         let frame =
             Bytes::from_static(&[0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0, 6]);
         for len in (0..=frame.len()).step_by(4) {
-            let raw = Raw::read(&frame, &frame, len);
-            let at_the_end = Raw::read(&frame, &frame[frame.len() - len..], len);
-            assert_eq!(at_the_end.as_slice(), &frame[frame.len() - len..]);
+            let raw = Raw::read(&frame, &frame[..len]);
+            let mut in_place = Raw::EMPTY;
+            assert_eq!(in_place.read_in_place(&frame, len), len < 24);
+            assert!(in_place.as_slice() == if len < 24 { &frame[..len] } else { &[] });
             assert_eq!(matches!(raw, Raw::Shared(_)), len == 24, "{len}");
             let packed = Packed { bytes: raw, elements: PhantomData::<fn() -> i32> };
             let expected: Vec<i32> = (1..=len as i32 / 4).collect();

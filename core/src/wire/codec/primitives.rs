@@ -13,9 +13,13 @@ const MAX_STRING: usize = i16::MAX as usize;
 /// record batch alone is this long, so record data is never copied.
 const MIN_SEGMENT: usize = 61;
 
-/// The most memory an array's announced count reserves, in bytes. Beyond it, the array grows with its
-/// elements.
+/// The most memory an array's announced count reserves, in bytes, beside what the input has proven. Beyond it, the
+/// array grows with its elements.
 const MAX_RESERVATION: usize = 64 * 1024;
+
+/// Bytes that an array may reserve for each byte of input that is left: structs take about four times their bytes
+/// on the wire, and a large array is to be allocated once.
+const PROVEN: usize = 8;
 
 impl<'a> Codec<'a> {
     /// Takes so many bytes off the input, if they are there.
@@ -146,8 +150,8 @@ impl<'a> Codec<'a> {
             (Mode::Decode, _) => {
                 let remaining = self.input.len();
                 match count.checked_mul(size).and_then(|len| self.input.split_at_checked(len)) {
-                    Some((_, rest)) => {
-                        *value = Some(Raw::read(self.frame, self.input, count * size));
+                    Some((own, rest)) => {
+                        *value = Some(Raw::read(self.frame, own));
                         self.input = rest;
                     }
                     None => self.fail(WireFault::ArrayTooLong { count, remaining }),
@@ -189,17 +193,17 @@ impl<'a> Codec<'a> {
         }
     }
 
-    /// A short array of elements of one size, whose length takes one byte, in a flexible version.
+    /// Reads a short array of elements of one size into its place, in a flexible version, where its length takes
+    /// one byte; whether it was one.
     #[inline(always)]
-    pub(in crate::wire) fn quick_packed(&mut self, size: usize) -> Option<Raw> {
-        let (&length, rest) = self.input.split_first()?;
-        let len = usize::from(length).checked_sub(1)? * size;
-        if !self.flexible || length >= 0x80 || len > rest.len() {
-            return None;
+    pub(in crate::wire) fn quick_packed(&mut self, size: usize, place: &mut Raw) -> bool {
+        let [length @ 1..0x80, ref rest @ ..] = *self.input else { return false };
+        let len = usize::from(length - 1) * size;
+        if !self.flexible || !place.read_in_place(rest, len) {
+            return false;
         }
-        let raw = Raw::read(self.frame, rest, len);
         self.input = &rest[len..];
-        Some(raw)
+        true
     }
 
     /// An array's count; `None` if it is null or the codec has failed.
@@ -237,7 +241,7 @@ impl<'a> Codec<'a> {
 
     /// Elements to reserve room for at once, of so many bytes in memory, given the count a peer announces.
     pub(in crate::wire) fn reservation(&self, count: usize, element: usize) -> usize {
-        count.min(MAX_RESERVATION / element.max(1))
+        count.min((MAX_RESERVATION + PROVEN * self.input.len()) / element.max(1))
     }
 
     /// The marker before a nullable struct; whether the struct follows.

@@ -15,6 +15,8 @@ pub mod record;
 pub mod wire;
 
 mod admin;
+#[cfg(test)]
+mod call_tests;
 mod client;
 #[cfg(test)]
 mod client_tests;
@@ -31,8 +33,9 @@ mod time;
 pub use config::{Acks, Address, Config, Isolation, ReaderConfig, Reset, Start, Until, WriterConfig};
 pub use connection::ConnId;
 pub use consumer::{Batch, Message};
+pub use context::{CoordinatorType, Target};
 pub use error::{CloseReason, Error, Fate, Fault, WriteError};
-pub use handle::{Client, NewTopic, Reader, Writer};
+pub use handle::{Answer, Call, Client, NewTopic, Reader, Writer};
 pub use producer::{Balancer, Delivery, Murmur2, Partitions, Record, Written, murmur2};
 pub use record::{Compression, Header};
 pub use time::{Instant, Now};

@@ -255,16 +255,15 @@ fn topics_of_calls_are_forgotten_when_they_were_not_called_for_long() {
     let mut world = connected(|_| {});
     world.held.remove(&ApiKey::LIST_OFFSETS);
     world.topics.insert("u".to_owned(), vec![(1, 0)]);
-    call(&mut world, Call::new(ListOffsetsRequest::default()).to(Target::leader("u", 0)));
-    world.pass_ms(200);
+    let to_u = || Call::new(ListOffsetsRequest::default()).to(Target::leader("u", 0));
+    call(&mut world, to_u());
+    world.pass(Duration::from_secs(200));
+    call(&mut world, to_u());
     world.held.insert(ApiKey::METADATA);
-    let topics = |asked: &Asked| asked.request::<MetadataRequest>().topics.unwrap().len();
-    for expected in [1, 0] {
-        world.pass(Duration::from_secs(301));
+    for topics in [1, 0] {
+        world.pass(Duration::from_secs(if topics == 1 { 101 } else { 301 }));
         let asked = only(&world, ApiKey::METADATA);
-        if expected == 0 || topics(&asked) == 1 {
-            assert_eq!(topics(&asked), expected);
-        }
+        assert_eq!(asked.request::<MetadataRequest>().topics.unwrap().len(), topics);
         let answer = world.metadata(&asked);
         world.answer::<MetadataRequest>(&asked, answer);
     }
@@ -488,4 +487,19 @@ fn an_answer_that_tells_versions_only_is_read_as_what_it_is() {
         assert_eq!(answer.error_code, ErrorCode::UNSUPPORTED_VERSION);
         assert_eq!(answer.api_keys.len(), protocol::APIS.len());
     }
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_ends_its_call_alone() {
+    let mut world = connected(|_| {});
+    let bad = call(&mut world, Call::new(InitProducerIdRequest::default()).to(Target::Broker(BrokerId(2))));
+    let conn = only(&world, ApiKey::INIT_PRODUCER_ID).conn;
+    world.asked.clear();
+    world.handle(Input::Frame { conn, frame: Bytes::from_static(&[0, 0, 0, 0, 9]) });
+    let Error::Connection { reason: CloseReason::Decode(cause), .. } = error(&world, bad) else { panic!() };
+    assert_eq!(cause.message, "ResponseHeader");
+    let good = call(&mut world, Call::new(InitProducerIdRequest::default()).to(Target::Broker(BrokerId(2))));
+    world.pass_ms(200);
+    begun(&mut world, ErrorCode::NONE);
+    assert_eq!(answered(&world, good), (5, Some(2)));
 }

@@ -34,9 +34,9 @@ use block_on::{block_on, block_until};
 use driver::Threads;
 use milena_core::protocol::Request;
 pub use milena_core::{
-    Acks, Address, Answer, Balancer, Batch, Call, CloseReason, Compression, Config, CoordinatorType, Error, Fate,
-    Fault, Header, Isolation, Message, Murmur2, NewTopic, Partitions, ReaderConfig, Record, Reset, Start, Target,
-    Until, WriteError, WriterConfig, Written, murmur2, protocol, wire,
+    Acks, Address, Answer, Balancer, Batch, Call, CloseReason, Compression, Config, CoordinatorType, Error,
+    Fate, Fault, Header, Isolation, Message, Murmur2, NewTopic, Partitions, ReaderConfig, Record, Reset,
+    Start, Target, Until, WriteError, WriterConfig, Written, murmur2, protocol, wire,
 };
 
 /// A client of one Kafka cluster. Clones are the same client; see [`milena_core::Client`].

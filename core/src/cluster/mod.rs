@@ -280,7 +280,8 @@ impl Cluster {
         }
         self.refresh.in_flight = true;
         self.refresh.wanted = false;
-        let called = |topic: &Topic| topic.error.is_none() && topic.keep_until.is_some_and(|until| until > now);
+        let called =
+            |topic: &Topic| topic.error.is_none() && topic.keep_until.is_some_and(|until| until > now);
         self.topics.retain(|_, topic| topic.users > 0 || called(topic));
         let topics = self
             .topics

@@ -278,7 +278,7 @@ fn a_coordinator_is_looked_up_once_and_again_when_it_moved() {
         assert_eq!(asked.port, 9002);
         world.answer::<InitProducerIdRequest>(&asked, InitProducerIdResponse::default());
     }
-    ops.map(|op| assert_eq!(answered(&world, op), (5, Some(2))));
+    ops.iter().for_each(|op| assert_eq!(answered(&world, *op), (5, Some(2))));
 
     let op = call(&mut world, begin("a"));
     begun(&mut world, ErrorCode::NOT_COORDINATOR);

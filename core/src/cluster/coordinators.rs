@@ -26,6 +26,9 @@ const FIRST_WITH_MANY_KEYS: i16 = 4;
 /// A coordinator's kind, and what it coordinates.
 pub(crate) type Key = (CoordinatorType, Arc<str>);
 
+/// A coordinator and its address, or why that is not known.
+pub(crate) type Found = Result<(BrokerId, Address), Error>;
+
 #[derive(Debug)]
 struct Known {
     broker: BrokerId,
@@ -83,12 +86,12 @@ impl Coordinators {
         Some(Lookup { id: self.next, call: Box::new(ByVersion::new(request)), versions })
     }
 
-    /// Takes the answer to a lookup: whom it was about, and who that is, with the address; or why that is not known.
+    /// Takes the answer to a lookup: what it was about, and what came of it.
     pub(crate) fn on_reply(
         &mut self,
         id: u64,
         result: Result<Option<Answer>, Failure>,
-    ) -> Option<(Key, Result<(BrokerId, Address), Error>)> {
+    ) -> Option<(Key, Found)> {
         let key = self.under_way.remove(&id)?;
         self.looked_up.remove(&key);
         let found = match result {
@@ -124,11 +127,7 @@ impl Coordinators {
 }
 
 /// What an answer says about one key.
-fn coordinator(
-    key: &str,
-    mut answer: FindCoordinatorResponse,
-    version: i16,
-) -> Result<(BrokerId, Address), Error> {
+fn coordinator(key: &str, mut answer: FindCoordinatorResponse, version: i16) -> Found {
     if version < FIRST_WITH_MANY_KEYS {
         answer.coordinators = vec![Coordinator {
             key: Str::from(key),
@@ -177,7 +176,7 @@ mod tests {
         FindCoordinatorResponse { coordinators: vec![coordinator], ..Default::default() }
     }
 
-    fn code(result: Result<(BrokerId, Address), Error>) -> ErrorCode {
+    fn code(result: Found) -> ErrorCode {
         let Err(Error::Rejected { api: ApiKey::FIND_COORDINATOR, code, .. }) = result else {
             panic!("{result:?}")
         };

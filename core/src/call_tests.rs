@@ -190,12 +190,20 @@ fn the_leader_is_looked_up_once_and_again_when_it_moved() {
     assert_eq!(world.metadata_asked.len(), before + 1);
 
     world.topics.insert("t".to_owned(), vec![(1, 0), (3, 1)]);
+    world.held.insert(ApiKey::METADATA);
     let op = call(&mut world, list_offsets(1));
     let asked = only(&world, ApiKey::LIST_OFFSETS);
     world.answer::<ListOffsetsRequest>(&asked, offsets(ErrorCode::NOT_LEADER_OR_FOLLOWER));
     assert_eq!(answered(&world, op), (11, Some(2)), "the code is the caller's to read");
     let op = call(&mut world, list_offsets(1));
     world.pass_ms(200);
+    assert!(
+        world.take(ApiKey::LIST_OFFSETS).is_empty(),
+        "it waits for metadata that are newer than the answer"
+    );
+    let asked = only(&world, ApiKey::METADATA);
+    let metadata = world.metadata(&asked);
+    world.answer::<MetadataRequest>(&asked, metadata);
     let asked = only(&world, ApiKey::LIST_OFFSETS);
     assert_eq!(asked.port, 9003);
     world.answer::<ListOffsetsRequest>(&asked, offsets(ErrorCode::NONE));

@@ -320,8 +320,14 @@ fn a_coordinator_that_hangs_up_is_looked_up_again() {
     world.hang_up(asked.conn);
     world.pass_ms(200);
     found(&mut world, 1, ErrorCode::NONE);
+    let conn = only(&world, ApiKey::INIT_PRODUCER_ID).conn;
     begun(&mut world, ErrorCode::NONE);
     assert_eq!(answered(&world, again), (5, Some(1)));
+    // And so it is when nothing was under way there.
+    world.hang_up(conn);
+    call(&mut world, begin("a"));
+    found(&mut world, 2, ErrorCode::NONE);
+    assert_eq!(only(&world, ApiKey::INIT_PRODUCER_ID).port, 9002);
 }
 
 #[test]

@@ -3,10 +3,13 @@
 //! Rules:
 //! - A request that surely was not sent is sent again, after a pause, until its deadline.
 //! - One that may have been done is sent again only if doing it twice is as good as once.
-//! - An answer that says "not the controller" (or another passing state) is followed by fresh metadata and another try.
+//! - A broker or partition that the metadata lack is an error after `topic_grace`: brokers take a moment to know.
+//! - An answer that says "not the controller" (or another passing state) is followed by fresh metadata and another try,
+//!   where the client reads codes. Where users do, it is theirs; only what led to that broker is not trusted any more.
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::Config;
 use crate::connection::{Answer, Call, Failure, Lane};
@@ -20,10 +23,33 @@ use crate::time::Instant;
 pub(crate) struct Ask {
     pub(crate) call: Box<dyn Call>,
     pub(crate) target: Target,
+    pub(crate) lane: Lane,
+    /// Those it may be sent in.
+    pub(crate) versions: (i16, i16),
+    /// False for one that no broker answers: it is done when sent.
+    pub(crate) answered: bool,
     /// Doing it twice is as good as once.
     pub(crate) repeatable: bool,
-    /// The error code of an answer.
-    pub(crate) code: fn(&Answer) -> Option<ErrorCode>,
+    /// Whether one that was refused for a passing reason is sent again.
+    pub(crate) retry_refused: bool,
+    /// Instead of `api_timeout`; the broker then may take as long.
+    pub(crate) timeout: Option<Duration>,
+}
+
+impl Ask {
+    /// As the client's own calls are: in final versions, once, and again if refused for a passing reason.
+    pub(crate) fn new(call: Box<dyn Call>, target: Target) -> Self {
+        Ask {
+            versions: (call.versions().0, call.stable()),
+            call,
+            target,
+            lane: Lane::General,
+            answered: true,
+            repeatable: false,
+            retry_refused: true,
+            timeout: None,
+        }
+    }
 }
 
 impl fmt::Debug for Ask {
@@ -38,6 +64,8 @@ pub(crate) struct Operation {
     ask: Ask,
     started: Instant,
     deadline: Instant,
+    /// Until then a broker or partition that the metadata lack may still come to be known.
+    grace: Instant,
     backoff: Backoff,
     failures: u32,
     last: Option<Arc<Error>>,
@@ -52,41 +80,68 @@ fn is_passing(code: ErrorCode) -> bool {
     )
 }
 
+/// Whether the broker that answered is not, or no longer, the one to ask.
+fn is_misrouted(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::NOT_CONTROLLER | ErrorCode::NOT_COORDINATOR) || code.is_invalid_metadata()
+}
+
 /// What came of a step.
-pub(crate) enum Progress {
-    Waiting,
-    /// The same, and the metadata are out of date.
-    Refresh,
-    Done(Result<Answer, Error>),
+#[derive(Default)]
+pub(crate) struct Progress {
+    /// What led to the target is out of date.
+    pub(crate) misrouted: bool,
+    pub(crate) done: Option<Result<Option<Answer>, Error>>,
 }
 
 impl Operation {
     pub(crate) fn new(id: OpId, ask: Ask, config: &Config, now: Instant) -> Self {
-        let deadline = now + config.api_timeout;
-        let backoff = Backoff { min: config.backoff.0, max: config.backoff.1 };
-        Operation { id, ask, started: now, deadline, backoff, failures: 0, last: None, in_flight: false }
+        Operation {
+            id,
+            started: now,
+            deadline: now + ask.timeout.unwrap_or(config.api_timeout),
+            grace: now + config.topic_grace,
+            backoff: Backoff { min: config.backoff.0, max: config.backoff.1 },
+            ask,
+            failures: 0,
+            last: None,
+            in_flight: false,
+        }
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.ask.target
+    }
+
+    /// Whether its request is on its way: parked, queued or sent.
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.in_flight
     }
 
     pub(crate) fn send(&mut self, ctx: &mut Ctx<'_>) {
         self.in_flight = true;
         ctx.set_timer(Timer::Op(self.id), Some(self.deadline));
-        let call = self.ask.call.again();
-        ctx.send_as(self.ask.target, Lane::General, call, Tag::Op(self.id), (0, i16::MAX), true);
+        let Ask { call, target, lane, versions, answered, timeout, .. } = &self.ask;
+        ctx.send_as(target.clone(), *lane, call.again(), Tag::Op(self.id), *versions, *answered);
+        if timeout.is_some() {
+            // Never shorter than usual: a connection is not given up because one caller is in a hurry.
+            ctx.wait_until(self.deadline);
+        }
     }
 
-    pub(crate) fn on_timer(&mut self, ctx: &mut Ctx<'_>) -> Progress {
+    /// `blocked`: what keeps its request from having a broker to go to, if it has none.
+    pub(crate) fn on_timer(&mut self, ctx: &mut Ctx<'_>, blocked: Option<Error>) -> Progress {
         if ctx.now.mono >= self.deadline {
-            let after = self.deadline.since(self.started);
-            return Progress::Done(Err(Error::Timeout {
+            let error = Error::Timeout {
                 operation: self.ask.call.key().name(),
-                after,
-                last: self.last.clone(),
-            }));
+                after: self.deadline.since(self.started),
+                last: blocked.map(Arc::new).or_else(|| self.last.take()),
+            };
+            return Progress { misrouted: false, done: Some(Err(error)) };
         }
         if !self.in_flight {
             self.send(ctx);
         }
-        Progress::Waiting
+        Progress::default()
     }
 
     pub(crate) fn on_reply(
@@ -96,21 +151,48 @@ impl Operation {
     ) -> Progress {
         self.in_flight = false;
         let error = match result {
-            Ok(None) => Error::Closed,
-            Ok(Some(answer)) => match (self.ask.code)(&answer).filter(|code| is_passing(*code)) {
-                Some(code) => Error::Rejected { api: self.ask.call.key(), code, message: None },
-                None => return Progress::Done(Ok(answer)),
-            },
-            Err(Failure { error: error @ Error::Unsupported { .. }, .. }) => {
-                return Progress::Done(Err(error));
+            Ok(None) => return Progress { misrouted: false, done: Some(Ok(None)) },
+            Ok(Some(mut answer)) => {
+                let refusal = self.refusal(&mut answer);
+                match refusal.filter(|code| self.ask.retry_refused && is_passing(*code)) {
+                    Some(code) => Error::Rejected { api: self.ask.call.key(), code, message: None },
+                    None => {
+                        let misrouted = refusal.is_some_and(is_misrouted);
+                        return Progress { misrouted, done: Some(Ok(Some(answer))) };
+                    }
+                }
             }
-            Err(Failure { sent: true, error }) if !self.ask.repeatable => return Progress::Done(Err(error)),
-            Err(Failure { error, .. }) => error,
+            Err(failure) if !self.may_send_again(ctx.now.mono, &failure) => {
+                let unsaid = matches!(failure.error, Error::Unsupported { .. } | Error::InvalidRequest(_));
+                return Progress { misrouted: !unsaid, done: Some(Err(failure.error)) };
+            }
+            Err(failure) => failure.error,
         };
         self.last = Some(Arc::new(error));
         self.failures += 1;
         let again = ctx.now.mono + self.backoff.after(self.failures, ctx.rng);
         ctx.set_timer(Timer::Op(self.id), Some(again.min(self.deadline)));
-        Progress::Refresh
+        Progress { misrouted: true, done: None }
+    }
+
+    /// What an answer says about its having come from the wrong broker, or about a state that passes.
+    fn refusal(&self, answer: &mut Answer) -> Option<ErrorCode> {
+        match self.ask.target {
+            // Whoever was asked, it was the one that the caller named.
+            Target::Any | Target::Broker(_) => None,
+            _ => self.ask.call.find_code(answer, |code| is_passing(code) || is_misrouted(code)),
+        }
+    }
+
+    fn may_send_again(&self, now: Instant, failure: &Failure) -> bool {
+        match &failure.error {
+            error if failure.sent => self.ask.repeatable && error.is_retriable(),
+            Error::Connection { .. } | Error::Timeout { .. } => true,
+            Error::UnknownPartition { partition, .. } => *partition >= 0 && now < self.grace,
+            Error::UnknownBroker { .. } => now < self.grace,
+            // Of the lookup that was to lead to the target.
+            Error::Rejected { code, .. } => code.is_retriable() || is_passing(*code),
+            _ => false,
+        }
     }
 }

@@ -14,17 +14,19 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+mod routing;
+
 use crate::admin::{Ask, Operation, Progress};
 use crate::cluster::Cluster;
+use crate::cluster::coordinators::Coordinators;
 use crate::config::{Address, Config, ReaderConfig, WriterConfig};
-use crate::connection::{Answer, ConnId, Connection, Failure, Lane, Node, Outgoing, Reply};
+use crate::connection::{Answer, ByVersion, ConnId, Connection, Failure, Lane, Node, Outgoing, Reply};
 use crate::consumer::{self, Chunk, Consumer};
-use crate::context::{Ctx, OpId, ReaderId, Routed, Tag, Target, Timer, WriterId};
+use crate::context::{Ctx, OpId, ReaderId, Routed, Tag, Timer, WriterId};
 use crate::error::{CloseReason, Error, Fate, WriteError};
 use crate::producer::{self, Budget, Completion, Job, News, Outcome, Producer, View, Worked};
-use crate::protocol::api_versions::ApiVersionsRequest;
+use crate::protocol::Request;
 use crate::protocol::metadata::MetadataRequest;
-use crate::protocol::{ErrorCode, Request};
 use crate::rng::Rng;
 use crate::time::{Instant, Now, Timers};
 use crate::wire::Frame;
@@ -140,6 +142,9 @@ pub(crate) struct Client {
     requests: Vec<Routed>,
     replies: Vec<Reply<Tag>>,
     cluster: Cluster,
+    coordinators: Coordinators,
+    /// Requests that wait until their target is known; each tag has one at most.
+    parked: BTreeMap<Tag, Routed>,
     connections: BTreeMap<u64, Connection<Tag>>,
     /// The connection that takes new requests.
     lanes: BTreeMap<(Node, Lane), u64>,
@@ -163,6 +168,8 @@ impl Client {
         let mut rng = Rng::new(seed);
         Client {
             cluster: Cluster::new(config.clone(), &mut rng),
+            coordinators: Coordinators::default(),
+            parked: BTreeMap::new(),
             config,
             rng,
             timers: Timers::new(),
@@ -266,7 +273,9 @@ impl Client {
                 }
             }
             Command::Cancel { op } => {
-                self.operations.remove(&op);
+                if let Some(operation) = self.operations.remove(&op) {
+                    self.end_operation(now, op, &operation);
+                }
                 self.connecting.remove(&op);
                 self.sleeping.remove(&op);
                 self.timers.set(Timer::Op(op), None);
@@ -360,7 +369,9 @@ impl Client {
                         let result = self.trouble(now).or_else(trouble).map_or(Ok(None), Err);
                         self.outputs.push_back(Output::Done { op, result });
                     }
-                    self.with_operation(now, op, |operation, ctx| operation.on_timer(ctx));
+                    let parked = self.parked.contains_key(&Tag::Op(op));
+                    let blocked = if parked { self.trouble(now) } else { None };
+                    self.with_operation(now, op, |operation, ctx| operation.on_timer(ctx, blocked));
                 }
             }
             self.settle(now);
@@ -389,11 +400,16 @@ impl Client {
             if !self.closed
                 && let Some((node, request)) = self.cluster.poll_request(now.mono)
             {
+                // Before version 4 nobody can say that a topic is not to be created.
+                let call = ByVersion::new(move |version| MetadataRequest {
+                    allow_auto_topic_creation: request.allow_auto_topic_creation || version < 4,
+                    ..request.clone()
+                });
                 let outgoing = Outgoing {
-                    call: Box::new(request),
+                    call: Box::new(call),
                     tag: Tag::Metadata,
                     // Version 0 can't ask for no topics at all.
-                    versions: (1, i16::MAX),
+                    versions: (1, MetadataRequest::STABLE),
                     timeout: self.config.request_timeout,
                     answered: true,
                 };
@@ -402,7 +418,9 @@ impl Client {
             for routed in std::mem::take(&mut self.requests) {
                 self.route(now, routed);
             }
-            if self.replies.is_empty() && self.requests.is_empty() {
+            // What was routed may have found that metadata are needed.
+            let due = !self.closed && self.cluster.poll_timeout().is_some_and(|at| at <= now.mono);
+            if self.replies.is_empty() && self.requests.is_empty() && !due {
                 break;
             }
             for reply in std::mem::take(&mut self.replies) {
@@ -430,54 +448,6 @@ impl Client {
                 producer.topics().for_each(|topic| self.cluster.release(topic));
             }
         }
-    }
-
-    fn route(&mut self, now: Now, routed: Routed) {
-        let Routed { target, lane, outgoing } = routed;
-        let node = match target {
-            Target::Any => Some(self.cluster.node_to_ask(now.mono)),
-            Target::Broker(id) => Some(Node::Broker(id)).filter(|node| self.cluster.address(*node).is_some()),
-            Target::Controller => self.cluster.controller().map(Node::Broker),
-        };
-        match node {
-            Some(node) => self.send(now, node, lane, outgoing),
-            None => {
-                self.cluster.want_refresh();
-                let unknown = || Error::Rejected {
-                    api: outgoing.call.key(),
-                    code: ErrorCode::BROKER_NOT_AVAILABLE,
-                    message: Some("the metadata name no such broker".to_owned()),
-                };
-                let error = self.trouble(now).unwrap_or_else(unknown);
-                let result = Err(Failure { sent: false, error });
-                self.replies.push(Reply { tag: outgoing.tag, result });
-            }
-        }
-    }
-
-    fn send(&mut self, now: Now, node: Node, lane: Lane, outgoing: Outgoing<Tag>) {
-        let id = match self.lanes.get(&(node, lane)) {
-            Some(id) => *id,
-            None => {
-                let Some(address) = self.cluster.address(node).cloned() else { return };
-                let id = self.next_connection;
-                self.next_connection += 1;
-                let negotiate_at = match self.negotiate_at_zero.contains(&node) {
-                    true => 0,
-                    false => ApiVersionsRequest::STABLE,
-                };
-                let connect_at = self.cluster.rest(node);
-                let connection =
-                    Connection::new(self.config.clone(), connect_at, node, lane, address, negotiate_at);
-                self.connections.insert(id, connection);
-                self.lanes.insert((node, lane), id);
-                id
-            }
-        };
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.queue(now.mono, outgoing);
-        }
-        self.touch(now, id);
     }
 
     /// Something of a connection changed: its timer, its wish to connect or to send.
@@ -513,6 +483,11 @@ impl Client {
         if failed && reason != CloseReason::Shutdown {
             self.cluster.on_node_failed(now.mono, &mut self.rng, node, reason.clone());
         }
+        if let Node::Broker(broker) = node
+            && reason != CloseReason::Shutdown
+        {
+            self.coordinators.forget_broker(broker);
+        }
         connection.on_close(&reason, &mut self.replies);
     }
 
@@ -520,6 +495,7 @@ impl Client {
         let Reply { tag, result } = reply;
         match tag {
             Tag::Metadata => self.on_metadata(now, result),
+            Tag::Coordinator(id) => self.on_coordinator(now, id, result),
             Tag::InitProducerId(writer) => {
                 self.with_writer(now, writer, |producer, ctx, cluster| {
                     producer.on_identity(ctx, cluster, result)
@@ -560,11 +536,13 @@ impl Client {
                 }
             }
             self.retire_connections(now);
+            self.unpark(now);
         } else if self.cluster.is_hopeless() {
             for (op, reader) in std::mem::take(&mut self.connecting) {
                 self.timers.set(Timer::Op(op), None);
                 self.fail_bootstrap(now, op, reader);
             }
+            self.fail_parked(now);
         }
         self.tell_leaders(now);
     }
@@ -720,16 +698,24 @@ impl Client {
     ) {
         let Some(mut operation) = self.operations.remove(&op) else { return };
         let progress = f(&mut operation, &mut self.ctx(now).0);
-        match progress {
-            Progress::Done(result) => {
-                self.timers.set(Timer::Op(op), None);
-                self.outputs.push_back(Output::Done { op, result: result.map(Some) });
-                return;
-            }
-            Progress::Refresh => self.cluster.want_refresh(),
-            Progress::Waiting => {}
+        if progress.misrouted {
+            self.doubt(operation.target());
         }
-        self.operations.insert(op, operation);
+        match progress.done {
+            Some(result) => {
+                self.end_operation(now, op, &operation);
+                self.outputs.push_back(Output::Done { op, result });
+            }
+            None => drop(self.operations.insert(op, operation)),
+        }
+    }
+
+    /// What its request still waits for, it waits for no longer.
+    fn end_operation(&mut self, now: Now, op: OpId, operation: &Operation) {
+        self.timers.set(Timer::Op(op), None);
+        if operation.is_in_flight() && self.parked.remove(&Tag::Op(op)).is_none() {
+            self.take_back(now, Tag::Op(op));
+        }
     }
 
     /// Ends everything: what waits fails, what was not acknowledged is told so.
@@ -755,6 +741,7 @@ impl Client {
         }
         self.replies.clear();
         self.requests.clear();
+        self.parked.clear();
         self.timers = Timers::new();
     }
 }

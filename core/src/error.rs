@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::protocol::{ApiKey, ErrorCode};
+use crate::protocol::{ApiKey, BrokerId, ErrorCode};
 use crate::record::{MessageFormat, RecordError};
 use crate::wire::{FrameError, LooksLike, WireError};
 
@@ -35,6 +35,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The request can't be put into wire form in the version that was to be used: the error names the field and the
+    /// version. Nothing was sent.
+    InvalidRequest(WireError),
     /// The topic does not exist, and was not created.
     UnknownTopic {
         /// The topic's name.
@@ -49,6 +52,11 @@ pub enum Error {
         /// How many partitions the topic has.
         partitions: i32,
     },
+    /// The cluster's metadata name no such broker.
+    UnknownBroker {
+        /// The broker asked for.
+        broker: BrokerId,
+    },
     /// The broker answered with an error code.
     Rejected {
         /// The request that was refused.
@@ -62,7 +70,7 @@ pub enum Error {
     Unsupported {
         /// The API.
         api: ApiKey,
-        /// The versions that Milena speaks.
+        /// The versions that Milena speaks, or fewer where the caller allows fewer.
         ours: (i16, i16),
         /// The versions that the broker speaks; `None` if it does not have the API.
         theirs: Option<(i16, i16)>,
@@ -134,11 +142,13 @@ impl Error {
             | Error::Closed
             | Error::RecordTooLarge { .. }
             | Error::InvalidRecord { .. }
+            | Error::InvalidRequest(_)
             | Error::UnknownPartition { .. }
             | Error::Encode(_) => Fault::Caller,
-            Error::UnknownTopic { .. } | Error::Rejected { .. } | Error::OffsetOutOfRange { .. } => {
-                Fault::Cluster
-            }
+            Error::UnknownTopic { .. }
+            | Error::UnknownBroker { .. }
+            | Error::Rejected { .. }
+            | Error::OffsetOutOfRange { .. } => Fault::Cluster,
             Error::Unsupported { .. } | Error::CorruptBatch { .. } => Fault::Peer,
             Error::Connection { reason, .. } => reason.fault(),
             Error::Bootstrap { attempts } => {
@@ -155,7 +165,7 @@ impl Error {
     pub fn is_retriable(&self) -> bool {
         match self {
             Error::Rejected { code, .. } => code.is_retriable(),
-            Error::Timeout { .. } | Error::UnknownTopic { .. } => true,
+            Error::Timeout { .. } | Error::UnknownTopic { .. } | Error::UnknownBroker { .. } => true,
             Error::Connection { reason, .. } => reason.is_retriable(),
             Error::Bootstrap { attempts } => attempts.iter().any(|(_, reason)| reason.is_retriable()),
             _ => false,
@@ -172,6 +182,8 @@ impl fmt::Display for Error {
                 write!(f, "the record takes {size} bytes in a batch, the limit is {limit}")
             }
             Error::InvalidRecord { reason } => write!(f, "invalid record: {reason}"),
+            Error::InvalidRequest(cause) => write!(f, "invalid request: {cause}"),
+            Error::UnknownBroker { broker } => write!(f, "the cluster has no broker {broker}"),
             Error::UnknownTopic { topic } => write!(f, "topic {topic:?} does not exist"),
             Error::UnknownPartition { topic, partition, partitions } => {
                 let last = partitions - 1;
@@ -184,7 +196,7 @@ impl fmt::Display for Error {
             Error::Unsupported { api, ours, theirs: Some(theirs) } => {
                 write!(
                     f,
-                    "{api}: Milena speaks versions {} to {}, the broker {} to {}",
+                    "{api}: versions {} to {} can be sent, the broker speaks {} to {}",
                     ours.0, ours.1, theirs.0, theirs.1
                 )?;
                 match *api == ApiKey::PRODUCE && theirs.1 < *MessageFormat::V2.produce_versions().start() {
@@ -222,6 +234,7 @@ impl std::error::Error for Error {
             Error::Connection { reason, .. } => Some(reason),
             Error::Timeout { last: Some(last), .. } => Some(last),
             Error::CorruptBatch { cause, .. } | Error::Encode(cause) => Some(cause),
+            Error::InvalidRequest(cause) => Some(cause),
             _ => None,
         }
     }

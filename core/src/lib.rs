@@ -17,6 +17,8 @@ pub mod sasl;
 pub mod wire;
 
 mod admin;
+#[cfg(test)]
+mod call_tests;
 mod client;
 #[cfg(test)]
 mod client_tests;
@@ -33,8 +35,9 @@ mod time;
 pub use config::{Acks, Address, Config, Isolation, ReaderConfig, Reset, Start, Until, WriterConfig};
 pub use connection::ConnId;
 pub use consumer::{Batch, Message};
+pub use context::{CoordinatorType, Target};
 pub use error::{CloseReason, Error, Fate, Fault, WriteError};
-pub use handle::{Client, NewTopic, Reader, Writer};
+pub use handle::{Answer, Call, Client, NewTopic, Reader, Writer};
 pub use producer::{Balancer, Delivery, Murmur2, Partitions, Record, Written, crc32, fnv1a, murmur2};
 pub use record::{Compression, Header};
 pub use time::{Instant, Now};

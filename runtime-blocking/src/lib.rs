@@ -19,7 +19,7 @@
 //! ```
 //!
 //! A client runs one thread for its clock and two for each connection to a broker: one connection for metadata, one
-//! for writing, and one for each reader. All handles are `Send + Sync`. Don't block an async runtime's thread with
+//! for writing, one for [calls](Client::call), and one for each reader. All handles are `Send + Sync`. Don't block an async runtime's thread with
 //! these calls: that runtime's own adapter is made for it.
 
 mod block_on;
@@ -32,10 +32,11 @@ use std::time::{Duration, Instant as StdInstant};
 
 use block_on::{block_on, block_until};
 use driver::Threads;
+use milena_core::protocol::Request;
 pub use milena_core::{
-    Acks, Address, Balancer, Batch, CloseReason, Compression, Config, Error, Fate, Fault, Header, Isolation,
-    Message, Murmur2, NewTopic, Partitions, ReaderConfig, Record, Reset, Start, Until, WriteError,
-    WriterConfig, Written, murmur2,
+    Acks, Address, Answer, Balancer, Batch, Call, CloseReason, Compression, Config, CoordinatorType, Error,
+    Fate, Fault, Header, Isolation, Message, Murmur2, NewTopic, Partitions, ReaderConfig, Record, Reset,
+    Start, Target, Until, WriteError, WriterConfig, Written, murmur2, protocol, wire,
 };
 
 /// A client of one Kafka cluster. Clones are the same client; see [`milena_core::Client`].
@@ -106,6 +107,34 @@ impl Client {
     /// Those of [`milena_core::Client::delete_topic`].
     pub fn delete_topic(&self, topic: &str) -> Result<(), Error> {
         block_on(self.0.delete_topic(topic))
+    }
+
+    /// Sends any request of Kafka's [protocol] and waits for its answer, at most
+    /// [`api_timeout`](Config::api_timeout) or the call's own [`timeout`](Call::timeout).
+    ///
+    /// ```no_run
+    /// use milena_blocking::protocol::MetadataRequest;
+    /// use milena_blocking::{Call, Client, Error, Target};
+    ///
+    /// fn cluster_id(client: &Client) -> Result<Option<String>, Error> {
+    ///     let answer = client.call(Call::new(MetadataRequest::default()).to(Target::Controller).versions(2..=12))?;
+    ///     Ok(answer.response.cluster_id.map(|id| id.to_string()))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`milena_core::Client::call`].
+    pub fn call<R: Request>(&self, call: impl Into<Call<R>>) -> Result<Answer<R::Response>, Error> {
+        block_on(self.0.call(call))
+    }
+
+    /// Sends a request that no broker answers, which is only Produce with acks=0; see
+    /// [`milena_core::Client::send_unanswered`].
+    ///
+    /// # Errors
+    /// Those of [`milena_core::Client::send_unanswered`].
+    pub fn send_unanswered<R: Request>(&self, call: impl Into<Call<R>>) -> Result<(), Error> {
+        block_on(self.0.send_unanswered(call))
     }
 
     /// Ends the client: calls under way on other threads fail with [`Error::Closed`], connections are closed.

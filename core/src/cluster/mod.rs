@@ -5,8 +5,10 @@
 //!   and when the knowledge is `metadata_max_age` old; never sooner than the back-off after the one before.
 //! - It goes round the brokers known, then the bootstrap servers, so that a cluster whose addresses all changed is found again.
 //! - A leader is taken over only with an epoch that is not older than the one known, unless the topic id changed.
+//! - A topic that only calls to its leaders ask for is kept as long as knowledge may age, and [`MAX_CALLED`] of them at most.
 //! - What was known of a topic stays when one answer lacks it: a topic counts as missing only after `topic_grace`.
 
+pub(crate) mod coordinators;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +29,9 @@ use crate::wire::{Str, Uuid};
 /// Brokers that know no later version of Metadata may tell stale leader epochs.
 const FIRST_TRUE_EPOCHS: i16 = 9;
 
+/// Topics kept for calls alone: each is a part of every metadata request.
+const MAX_CALLED: usize = 1000;
+
 /// A partition as the newest trusted answer described it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PartitionInfo {
@@ -42,6 +47,10 @@ pub(crate) struct Topic {
     pub(crate) id: Uuid,
     pub(crate) partitions: Vec<PartitionInfo>,
     users: usize,
+    /// Calls to its leaders keep it until then; `None` if there were none.
+    keep_until: Option<Instant>,
+    /// A broker answered that it does not lead it: no further call goes by what is known here.
+    doubted: bool,
     /// Since when the brokers say that it does not exist.
     missing_since: Option<Instant>,
     /// Why it can't be used; cleared when someone asks for it anew.
@@ -144,10 +153,68 @@ impl Cluster {
     pub(crate) fn release(&mut self, topic: &str) {
         if let Some(entry) = self.topics.get_mut(topic) {
             entry.users -= 1;
-            if entry.users == 0 {
+            if entry.users == 0 && entry.keep_until.is_none() {
                 self.topics.remove(topic);
             }
         }
+    }
+
+    /// A call wants a leader of this topic, now and perhaps soon again.
+    pub(crate) fn keep(&mut self, now: Instant, topic: &Arc<str>) {
+        let keep_until = now + self.config.metadata_max_age.max(self.config.api_timeout);
+        if let Some(entry) = self.topics.get_mut(topic) {
+            entry.keep_until = Some(keep_until);
+            return;
+        }
+        let called = |entry: &(&Arc<str>, &Topic)| entry.1.users == 0;
+        if self.topics.iter().filter(called).count() >= MAX_CALLED {
+            let oldest = self.topics.iter().filter(called).min_by_key(|(_, entry)| entry.keep_until);
+            let oldest = oldest.map(|(name, _)| name.clone());
+            oldest.map(|name| self.topics.remove(&name));
+        }
+        self.topics.insert(topic.clone(), Topic { keep_until: Some(keep_until), ..Topic::default() });
+        self.refresh.wanted = true;
+    }
+
+    /// The leader of a partition for a call; `None` if that is not known just now.
+    ///
+    /// # Errors
+    /// What is wrong with the topic, or that it has no such partition.
+    pub(crate) fn leader(&self, topic: &str, partition: i32) -> Result<Option<BrokerId>, Error> {
+        let known = match self.topic(topic) {
+            TopicState::Failed(error) => return Err(error.clone()),
+            TopicState::Known(known) if !known.doubted => known,
+            _ => return Ok(None),
+        };
+        let info = usize::try_from(partition).ok().and_then(|index| known.partitions.get(index));
+        let partitions = known.partitions.len() as i32;
+        let unknown = || Error::UnknownPartition { topic: topic.to_owned(), partition, partitions };
+        let leader = info.ok_or_else(unknown)?.leader;
+        Ok(leader.filter(|leader| self.brokers.contains_key(leader)))
+    }
+
+    /// A broker that was asked as a leader of the topic is none.
+    pub(crate) fn doubt_leaders(&mut self, topic: &str) {
+        if let Some(entry) = self.topics.get_mut(topic) {
+            entry.doubted = true;
+        }
+        self.refresh.wanted = true;
+    }
+
+    /// The broker that was asked as the controller is none.
+    pub(crate) fn doubt_controller(&mut self) {
+        self.controller = None;
+        self.refresh.wanted = true;
+    }
+
+    /// Whether an answer is awaited, or a request is to be sent soon.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.refresh.wanted || self.refresh.in_flight
+    }
+
+    /// A broker's address as another API told it.
+    pub(crate) fn learn(&mut self, broker: BrokerId, address: Address) {
+        self.brokers.insert(broker, address);
     }
 
     pub(crate) fn topic(&self, topic: &str) -> TopicState<'_> {
@@ -213,6 +280,9 @@ impl Cluster {
         }
         self.refresh.in_flight = true;
         self.refresh.wanted = false;
+        let called =
+            |topic: &Topic| topic.error.is_none() && topic.keep_until.is_some_and(|until| until > now);
+        self.topics.retain(|_, topic| topic.users > 0 || called(topic));
         let topics = self
             .topics
             .keys()
@@ -351,6 +421,7 @@ impl Cluster {
 impl Topic {
     /// Takes over an answer; false if it does not settle what became of the topic.
     fn update(&mut self, now: Instant, name: &str, answer: MetadataResponseTopic, config: &Config) -> bool {
+        self.doubted = false;
         match answer.error_code {
             ErrorCode::NONE => {}
             ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {

@@ -277,3 +277,20 @@ fn knowledge_is_asked_for_anew_when_it_is_old() {
     assert!(script.cluster.poll_request(at(300_000)).is_some());
     assert_eq!(script.cluster.controller(), Some(BrokerId(2)));
 }
+
+#[test]
+fn topics_of_calls_are_bounded_and_the_oldest_goes_first() {
+    let mut script = Script::new();
+    for n in 0..=MAX_CALLED as u64 {
+        script.cluster.keep(at(n), &format!("{n:04}").into());
+        script.cluster.keep(at(n), &script.topic);
+    }
+    script.cluster.keep(at(2000), &"0001".into());
+    script.cluster.keep(at(2000), &"new".into());
+    let (_, request) = script.cluster.poll_request(at(2000)).unwrap();
+    let names: Vec<_> = request.topics.unwrap().into_iter().filter_map(|topic| topic.name).collect();
+    let has = |name: &str| names.iter().any(|found| **found == *name);
+    assert_eq!(names.len(), MAX_CALLED + 1, "and the one that has a user");
+    let expected = [false, true, false, true, true, true];
+    assert_eq!(["0000", "0001", "0002", "0003", "new", "t"].map(has), expected);
+}

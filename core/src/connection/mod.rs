@@ -20,12 +20,12 @@ mod call;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use call::{Answer, Call};
+pub(crate) use call::{Answer, ByVersion, Call};
 
 use crate::config::{Address, Config};
 use crate::error::{CloseReason, Error};
 use crate::protocol::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
-use crate::protocol::{self, ApiKey, BrokerId, ErrorCode, Request};
+use crate::protocol::{self, ApiKey, BrokerId, Request};
 use crate::time::Instant;
 use crate::wire::{Frame, Str};
 
@@ -52,6 +52,8 @@ pub(crate) enum Node {
 pub(crate) enum Lane {
     General,
     Produce,
+    /// What users call themselves: nobody knows how long it takes.
+    Call,
     /// The long polls of one reader.
     Fetch(u64),
 }
@@ -62,7 +64,7 @@ pub(crate) struct Outgoing<T> {
     pub(crate) call: Box<dyn Call>,
     /// Comes back with the answer.
     pub(crate) tag: T,
-    /// Versions that the caller can fill in and understand, where they are fewer than those that Milena speaks.
+    /// Versions that the caller can fill in and understand, of those that Milena speaks.
     pub(crate) versions: (i16, i16),
     /// How long the broker may take.
     pub(crate) timeout: Duration,
@@ -198,6 +200,16 @@ impl<T> Connection<T> {
         }
     }
 
+    /// Takes a request back that has not left yet; false if there is none.
+    pub(crate) fn take_back(&mut self, tag: &T) -> bool
+    where
+        T: PartialEq,
+    {
+        let before = self.queue.len();
+        self.queue.retain(|(_, outgoing)| outgoing.tag != *tag);
+        self.queue.len() < before
+    }
+
     /// Whether [`poll_transmit`](Self::poll_transmit) has a frame.
     pub(crate) fn can_transmit(&self, now: Instant) -> bool {
         match self.state {
@@ -231,7 +243,7 @@ impl<T> Connection<T> {
                 .version((min.max(outgoing.versions.0), max.min(outgoing.versions.1)), key)
                 .and_then(|version| {
                     let frame = outgoing.call.encode(version, correlation, &self.config.client_id);
-                    let frame = frame.map_err(|error| Error::InvalidRecord { reason: error.to_string() })?;
+                    let frame = frame.map_err(Error::InvalidRequest)?;
                     Ok((version, frame))
                 });
             let (version, frame) = match encoded {
@@ -286,8 +298,12 @@ impl<T> Connection<T> {
         }
         let Some(request) = self.in_flight.pop_front() else { return Err(CloseReason::Unasked) };
         match request.call.decode(frame, request.version) {
-            Ok(answer) => {
+            Ok(mut answer) => {
                 self.answers += 1;
+                answer.broker = match self.node {
+                    Node::Broker(id) => Some(id),
+                    Node::Seed(_) => None,
+                };
                 if !answer.throttle.is_zero() {
                     // No longer than a request may take: a hostile value must not stop a connection for weeks.
                     let until = now + answer.throttle.min(self.config.request_timeout);
@@ -307,9 +323,7 @@ impl<T> Connection<T> {
 
     /// A broker that does not know our version of ApiVersions answers in version 0, with error 35 and its own range.
     fn on_versions(&mut self, version: i16, frame: Bytes) -> Result<(), CloseReason> {
-        // The error code is the body's first field in every version, and the header is always version 0's: 4 bytes.
-        let code = frame.get(4..6).map(|code| ErrorCode(i16::from_be_bytes([code[0], code[1]])));
-        let unsupported = code == Some(ErrorCode::UNSUPPORTED_VERSION);
+        let unsupported = call::tells_versions_only(&frame);
         let decode_at = if unsupported { 0 } else { version };
         let answer: (i32, ApiVersionsResponse) =
             protocol::decode_response::<ApiVersionsRequest>(frame, decode_at).map_err(CloseReason::Decode)?;

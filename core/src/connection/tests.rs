@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::*;
 use crate::client::{Command, Input};
 use crate::client_tests::World;
+use crate::protocol::ErrorCode;
 use crate::protocol::api_versions::ApiVersion;
 use crate::protocol::fetch::{FetchRequest, FetchResponse};
 use crate::protocol::metadata::{MetadataRequest, MetadataResponse};

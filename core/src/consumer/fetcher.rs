@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use crate::cluster::{Cluster, TopicState};
 use crate::config::{Address, Config, Isolation, ReaderConfig, Reset, Start, Until};
-use crate::connection::{Answer, Failure, Lane};
+use crate::connection::{Answer, ByVersion, Failure, Lane};
 use crate::consumer::Chunk;
 use crate::context::{Ctx, ReaderId, Tag, Target, Timer};
 use crate::error::{Error, Fault};
@@ -276,7 +276,12 @@ impl Consumer {
             };
             let tag = Tag::ListOffsets(self.id, id);
             // Version 0 answers with lists of segment starts, not with offsets; every broker since 0.10.1 has version 1.
-            ctx.send_as(Target::Broker(leader), Lane::General, Box::new(request), tag, (1, i16::MAX), true);
+            // Before version 2 there are no transactions, and nothing to be isolated from.
+            let call = ByVersion::new(move |version| ListOffsetsRequest {
+                isolation_level: if version < 2 { 0 } else { request.isolation_level },
+                ..request.clone()
+            });
+            ctx.send_as(Target::Broker(leader), Lane::General, Box::new(call), tag, (1, i16::MAX), true);
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::admin::Ask;
 use crate::client::Command;
 use crate::config::{Config, ReaderConfig, WriterConfig};
-use crate::connection::Answer;
+use crate::connection::{ByVersion, Call};
 use crate::context::Target;
 use crate::error::Error;
 use crate::handle::gate::{Driver, Gate};
@@ -136,8 +136,7 @@ impl Client {
             timeout_ms: self.broker_timeout_ms(),
             ..Default::default()
         };
-        let code = |answer: &Answer| Some(answer.peek::<CreateTopicsRequest>()?.topics.first()?.error_code);
-        let answer = self.ask(request, Target::Controller, code).await?;
+        let answer = self.ask::<CreateTopicsRequest>(Box::new(request), Target::Controller).await?;
         let result = answer.topics.first();
         self.checked::<CreateTopicsRequest>(
             result.map(|result| (result.error_code, result.error_message.clone())),
@@ -153,15 +152,18 @@ impl Client {
     /// # Cancel safety
     /// Dropping the future does not take back what was sent.
     pub async fn delete_topic(&self, topic: &str) -> Result<(), Error> {
-        let request = DeleteTopicsRequest {
-            topics: vec![DeleteTopicState { name: Some(Str::from(topic)), ..Default::default() }],
-            topic_names: vec![Str::from(topic)],
-            timeout_ms: self.broker_timeout_ms(),
-            ..Default::default()
-        };
-        let code =
-            |answer: &Answer| Some(answer.peek::<DeleteTopicsRequest>()?.responses.first()?.error_code);
-        let answer = self.ask(request, Target::Controller, code).await?;
+        let (name, timeout_ms) = (Str::from(topic), self.broker_timeout_ms());
+        let request = ByVersion::new(move |version| {
+            let topic = DeleteTopicState { name: Some(name.clone()), ..Default::default() };
+            DeleteTopicsRequest {
+                // Since version 6, which could name them by id (KIP-516).
+                topics: if version >= 6 { vec![topic] } else { Vec::new() },
+                topic_names: vec![name.clone()],
+                timeout_ms,
+                ..Default::default()
+            }
+        });
+        let answer = self.ask::<DeleteTopicsRequest>(Box::new(request), Target::Controller).await?;
         let result = answer.responses.first();
         self.checked::<DeleteTopicsRequest>(result.map(|r| (r.error_code, r.error_message.clone())), topic)
     }
@@ -188,18 +190,8 @@ impl Client {
         Err(Error::Rejected { api: R::KEY, code, message: Some(message) })
     }
 
-    async fn ask<R>(
-        &self,
-        request: R,
-        target: Target,
-        code: fn(&Answer) -> Option<ErrorCode>,
-    ) -> Result<R::Response, Error>
-    where
-        R: Request + Send + 'static,
-        R::Response: Send + Default + 'static,
-    {
-        let ask = Ask { call: Box::new(request), target, repeatable: false, code };
-        let answer = self.shared.gate.start(Command::Ask(ask)).await?;
+    async fn ask<R: Request>(&self, call: Box<dyn Call>, target: Target) -> Result<R::Response, Error> {
+        let answer = self.shared.gate.start(Command::Ask(Ask::new(call, target))).await?;
         Ok(answer.and_then(|answer| answer.take::<R>()).unwrap_or_default())
     }
 }

@@ -15,7 +15,7 @@ request! {
         /// The replica that asks; -1 for a client.
         replica_id: BrokerId { 0.. },
         /// 0 to see everything, 1 to have the last stable offset as the latest.
-        isolation_level: i8 { 2.., ignorable },
+        isolation_level: i8 { 2.. },
         /// What to look up, by topic.
         topics: Vec<ListOffsetsTopic> { 0.. },
         /// How long the broker may take to look in tiered storage, in ms.

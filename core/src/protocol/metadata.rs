@@ -16,7 +16,7 @@ request! {
         topics: Option<Vec<MetadataRequestTopic>> { 0.., nullable 1.. },
         /// Whether the broker may create a topic that does not exist, if it is set to do so. Brokers before 0.11 can't be
         /// told: they may.
-        allow_auto_topic_creation: bool { 4.., default true, ignorable },
+        allow_auto_topic_creation: bool { 4.., default true },
         /// Whether to tell what the client may do to the cluster.
         include_cluster_authorized_operations: bool { 8..=10 },
         /// Whether to tell what the client may do to the topics.

@@ -12,7 +12,7 @@ use milena_core::protocol::fetch::{FetchPartition, PartitionData};
 use milena_core::protocol::metadata::MetadataRequestTopic;
 use milena_core::protocol::produce::PartitionProduceData;
 use milena_core::protocol::*;
-use milena_core::record::{Batches, Compression, HeaderRef, Limits, MessageFormat};
+use milena_core::record::{Batches, Compression, HeaderRef, Limits, MessageFormat, RecordError};
 use milena_core::{Call, CloseReason, Error, NewTopic, Target};
 
 use crate::calls::{Named, Session, connect, fetch, produce};
@@ -159,7 +159,7 @@ fn read(session: &mut Session, topics: &[Topic], from: i64, version: i16) -> BTr
                 let position = position(read).unwrap();
                 match rows(&topics[at], data, position, version) {
                     Ok(rows) => {
-                        assert!(!rows.is_empty(), "{}: nothing from {position} on", topics[at].named.name);
+                        assert!(!rows.is_empty(), "Fetch {version}: nothing from {position} on: {data:?}");
                         read.as_mut().unwrap().extend(rows);
                     }
                     Err(code) => *read = Err(code),
@@ -176,14 +176,19 @@ fn rows(topic: &Topic, data: &PartitionData, from: i64, version: i16) -> Read {
         return Err(data.error_code);
     }
     assert_eq!(data.high_watermark, END);
+    let (partition, name) = (data.partition_index as usize, &topic.named.name);
+    let fault = |error: RecordError| -> ! {
+        panic!("{:?} to {name}, read from {from} by Fetch {version}: {error}", topic.written[partition])
+    };
     let mut rows = Vec::new();
     for batch in Batches::new(data.records.clone().unwrap()) {
-        let batch = batch.unwrap();
-        batch.verify_crc().unwrap();
-        assert_eq!(batch.magic(), topic.fetched(version).magic());
-        assert_eq!(batch.compression(), Ok(topic.codec(data.partition_index as usize)));
-        for record in batch.records(&Limits::default()).unwrap().within(from..i64::MAX) {
-            let record = record.unwrap();
+        let batch = batch.unwrap_or_else(|error| fault(error));
+        batch.verify_crc().unwrap_or_else(|error| fault(error));
+        assert_eq!(batch.magic(), topic.fetched(version).magic(), "{name} by Fetch {version}");
+        assert_eq!(batch.compression(), Ok(topic.codec(partition)), "{name} by Fetch {version}");
+        let records = batch.records(&Limits::default()).unwrap_or_else(|error| fault(error));
+        for record in records.within(from..i64::MAX) {
+            let record = record.unwrap_or_else(|error| fault(error));
             let header = |header: HeaderRef<'_>| {
                 (header.key_str().unwrap().to_owned(), header.value.map(Bytes::copy_from_slice))
             };
@@ -261,6 +266,7 @@ fn create(session: &mut Session, topics: &mut [Topic]) {
         std::thread::sleep(Duration::from_millis(50));
         let told = session.client.call(request.clone()).unwrap().response.topics;
         if told.iter().any(|told| told.error_code != ErrorCode::NONE) {
+            // Its id is zero, and a Fetch by zero ids next to others is never answered.
             continue;
         }
         for topic in &mut *topics {

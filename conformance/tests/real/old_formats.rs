@@ -1,12 +1,12 @@
 //! Message formats v0 and v1, on brokers that know no other and on one that keeps them for old readers' sake.
-//!
-//! Runs where Java and Maven are; under `CI` or `MILENA_REQUIRE_KAFKA` a missing one is a failure.
 
 use milena_conformance::kafka::{Kafka, available_for};
 use milena_core::{
-    Compression, Config, Fate, Header, NewTopic, ReaderConfig, Record, Start, Until, WriteError,
-    WriterConfig, Written,
+    Compression, Fate, Header, NewTopic, ReaderConfig, Record, Start, Until, WriteError, WriterConfig,
+    Written,
 };
+
+use crate::calls::connect;
 
 const RECORDS: i64 = 3000;
 const TIME: i64 = 1_700_000_000_000;
@@ -37,7 +37,7 @@ fn round_trip(version: &str, format: Option<&str>) {
         builder = builder.property("log.message.format.version", format);
     }
     let kafka = builder.start().unwrap();
-    let client = milena_blocking::connect(Config::new(&kafka.bootstrap()).unwrap()).unwrap();
+    let client = connect(&kafka);
     let time = |at: i64| if format == Some("0.9.0") { -1 } else { TIME + at };
     for codec in [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4] {
         client.create_topic(NewTopic::new(codec.name(), 1)).unwrap();
@@ -79,7 +79,7 @@ fn what_kafka_0_10_lacks_is_said() {
         return;
     }
     let kafka = Kafka::builder().version("0.10.2.2").start().unwrap();
-    let client = milena_blocking::connect(Config::new(&kafka.bootstrap()).unwrap()).unwrap();
+    let client = connect(&kafka);
     client.create_topic(NewTopic::new("none", 1)).unwrap();
     let not_written = |written: Result<Written, WriteError>, why: &str| {
         let error = written.unwrap_err();

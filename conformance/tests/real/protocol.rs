@@ -1,53 +1,19 @@
 //! Calls of the protocol to a real Apache Kafka, in each version that both sides know.
-//!
-//! Runs where Java and Maven are; under `CI` or `MILENA_REQUIRE_KAFKA` a missing one is a failure.
 
-use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-use milena_blocking::Client;
 use milena_conformance::kafka::{Kafka, available_for};
 use milena_core::protocol::create_topics::CreatableTopic;
 use milena_core::protocol::delete_topics::DeleteTopicState;
-use milena_core::protocol::fetch::{FetchPartition, FetchTopic};
+use milena_core::protocol::fetch::FetchPartition;
 use milena_core::protocol::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
 use milena_core::protocol::metadata::MetadataRequestTopic;
-use milena_core::protocol::produce::{PartitionProduceData, TopicProduceData};
+use milena_core::protocol::produce::PartitionProduceData;
 use milena_core::protocol::*;
 use milena_core::record::{BatchBuilder, Compression, Producer};
-use milena_core::wire::Uuid;
-use milena_core::{Call, Config, Error, NewTopic, Target};
+use milena_core::{Call, Error, NewTopic, Target};
 
-struct Session {
-    client: Client,
-    /// What the broker says that it knows.
-    theirs: BTreeMap<ApiKey, RangeInclusive<i16>>,
-    calls: usize,
-}
-
-impl Session {
-    /// Makes this call in each version from `first` on that both sides know, and looks at each answer.
-    fn each<R: Request>(
-        &mut self,
-        first: i16,
-        target: &Target,
-        make: impl Fn(i16) -> R + Clone + Send + 'static,
-        look: impl Fn(i16, R::Response),
-    ) {
-        let theirs = self.theirs[&R::KEY].clone();
-        let versions = first.max(*theirs.start())..=R::STABLE.min(*theirs.end());
-        assert!(versions.clone().count() > 0, "{:?}: {versions:?}", R::KEY);
-        println!("{:?} in versions {versions:?} to {target:?}", R::KEY);
-        for version in versions {
-            let call = Call::by_version(make.clone()).to(target.clone()).version(version);
-            let answer = self.client.call(call).unwrap();
-            assert_eq!(answer.version, version);
-            look(version, answer.response);
-            self.calls += 1;
-        }
-    }
-}
+use crate::calls::{Named, Session, api_versions, connect, fetch, produce};
 
 fn batch() -> bytes::Bytes {
     let mut batch = BatchBuilder::with_capacity(100);
@@ -55,24 +21,9 @@ fn batch() -> bytes::Bytes {
     batch.seal(Compression::None, Producer::NONE).unwrap()
 }
 
-fn api_versions(_: i16) -> ApiVersionsRequest {
-    ApiVersionsRequest {
-        client_software_name: "milena".into(),
-        client_software_version: "0.1".into(),
-        ..Default::default()
-    }
-}
-
-fn produce(version: i16, topic_id: Uuid, acks: i16) -> ProduceRequest {
-    let by_id = version >= 13;
+fn write(version: i16, topic: &Named, acks: i16) -> ProduceRequest {
     let partition = PartitionProduceData { index: 1, records: Some(batch()), ..Default::default() };
-    let topic = TopicProduceData {
-        name: if by_id { Default::default() } else { "t".into() },
-        topic_id: if by_id { topic_id } else { Uuid::ZERO },
-        partition_data: vec![partition],
-        ..Default::default()
-    };
-    ProduceRequest { acks, timeout_ms: 10_000, topic_data: vec![topic], ..Default::default() }
+    produce(acks, topic.produce(version, vec![partition]))
 }
 
 fn list_offsets(_: i16) -> ListOffsetsRequest {
@@ -102,15 +53,11 @@ fn every_version_of_every_target(release: &str, unknown: i16, theirs: (i16, i16)
         return;
     }
     let kafka = Kafka::builder().version(release).start().unwrap();
-    let client = milena_blocking::connect(Config::new(&kafka.bootstrap()).unwrap()).unwrap();
+    let client = connect(&kafka);
     client.create_topic(NewTopic::new("t", 2)).unwrap();
     let started = Instant::now();
 
-    let known = client.call(api_versions(4)).unwrap();
-    assert_eq!(known.broker, Some(BrokerId(1)));
-    let ranges = known.response.api_keys.iter().map(|api| (api.api_key, api.min_version..=api.max_version));
-    let mut session = Session { client: client.clone(), theirs: ranges.collect(), calls: 0 };
-
+    let mut session = Session::new(client.clone());
     session.each(0, &Target::Any, api_versions, |_, answer| {
         assert_eq!((answer.error_code, answer.api_keys.len() > 40), (ErrorCode::NONE, true));
     });
@@ -126,13 +73,17 @@ fn every_version_of_every_target(release: &str, unknown: i16, theirs: (i16, i16)
     session.each(0, &Target::Any, metadata, |_, answer| {
         assert_eq!((answer.brokers.len(), answer.topics[0].partitions.len()), (1, 2));
     });
-    let topic_id = client.call(Call::by_version(metadata)).unwrap().response.topics[0].topic_id;
+    let id = client.call(Call::by_version(metadata)).unwrap().response.topics[0].topic_id;
+    let topic = Named { name: "t".to_owned(), id };
 
     let before = session.calls;
     session.each(
         3,
         &Target::leader("t", 1),
-        move |version| produce(version, topic_id, -1),
+        {
+            let topic = topic.clone();
+            move |version| write(version, &topic, -1)
+        },
         |version, answer| {
             let partition = &answer.responses[0].partition_responses[0];
             assert_eq!(
@@ -146,24 +97,17 @@ fn every_version_of_every_target(release: &str, unknown: i16, theirs: (i16, i16)
     session.each(1, &Target::leader("t", 1), list_offsets, |_, answer| {
         assert_eq!(end_offset(&answer), written);
     });
-    let silent = Call::by_version(move |version| produce(version, topic_id, 0)).to(Target::leader("t", 1));
+    let to = topic.clone();
+    let silent = Call::by_version(move |version| write(version, &to, 0)).to(Target::leader("t", 1));
     client.send_unanswered(silent).unwrap();
     let next = client.call(Call::new(list_offsets(0)).to(Target::leader("t", 1))).unwrap();
     assert_eq!(end_offset(&next.response), written + 1);
 
-    let fetch = move |version| {
-        let by_id = version >= 13;
+    let read = move |version| {
         let partition = FetchPartition { partition: 1, partition_max_bytes: 1 << 20, ..Default::default() };
-        let topic = FetchTopic {
-            topic: if by_id { Default::default() } else { "t".into() },
-            topic_id: if by_id { topic_id } else { Uuid::ZERO },
-            partitions: vec![partition],
-            ..Default::default()
-        };
-        let topics = vec![topic];
-        FetchRequest { max_bytes: 1 << 20, min_bytes: 1, max_wait_ms: 100, topics, ..Default::default() }
+        fetch(vec![topic.fetch(version, vec![partition])])
     };
-    session.each(0, &Target::leader("t", 1), fetch, |_, answer| {
+    session.each(0, &Target::leader("t", 1), read, |_, answer| {
         let partition = &answer.responses[0].partitions[0];
         assert_eq!((partition.error_code, partition.high_watermark), (ErrorCode::NONE, written + 1));
         assert!(partition.records.as_ref().is_some_and(|records| records.len() > 100));

@@ -1,6 +1,5 @@
 //! Records out to a real Apache Kafka and back: every one once, in order for each key.
 //!
-//! Runs where Java and Maven are; under `CI` or `MILENA_REQUIRE_KAFKA` a missing one is a failure.
 //! `MILENA_RECORDS` sets the number of records (default 50,000).
 
 use std::collections::BTreeMap;

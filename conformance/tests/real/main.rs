@@ -1,0 +1,11 @@
+//! A real Apache Kafka: what the client does with it, and each version of the protocol and of the record formats.
+//!
+//! Runs where Java and Maven are; under `CI` or `MILENA_REQUIRE_KAFKA` a missing one is a failure.
+
+mod calls;
+mod negotiation;
+mod old_formats;
+mod protocol;
+mod records;
+mod round_trip;
+mod versions;

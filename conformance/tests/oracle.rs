@@ -82,7 +82,7 @@ fn every_version_of_every_message_has_a_vector() {
         for version in api.versions.clone() {
             for kind in ["Request", "Response"] {
                 let name = format!("{}{kind}", api.key.name());
-                assert!(names.iter().any(|it| *it == (name.as_str(), version)), "{name} {version}");
+                assert!(names.contains(&(name.as_str(), version)), "{name} {version}");
             }
         }
     }

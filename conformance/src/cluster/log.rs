@@ -87,7 +87,7 @@ impl PartitionLog {
         let mut written = self.tail.split_off(self.tail.len());
         written.extend_from_slice(raw);
         let base_offset = self.end_offset;
-        record::set_base_offset(&mut written, base_offset, leader_epoch.0);
+        record::set_base_offset(&mut written, base_offset, leader_epoch);
         let mut max_timestamp = batch.max_timestamp();
         if let Some(time) = log_append_time {
             record::set_log_append_time(&mut written, time);

@@ -18,7 +18,7 @@ pub(super) fn tagged_fields(input: &[u8], meter: Meter) {
 pub(super) fn consumer_protocol(input: &[u8], meter: Meter) {
     let Some((kind, blob)) = input.split_first() else { return };
     let blob = Bytes::copy_from_slice(blob);
-    let allowed = blob.len() * 100 + 4096;
+    let allowed = blob.len() * messages::FACTOR + messages::RESERVED;
     match kind % 3 {
         0 => {
             let read = meter.within(allowed, || ConsumerProtocolSubscription::from_metadata(&blob));

@@ -8,10 +8,10 @@ use crate::oracle::{Secrets, to_json};
 
 /// The most that decoding may allocate for each byte of input: arrays of the smallest elements there are (a text
 /// of no bytes takes one byte, and 32 in memory), doubled on the way.
-const FACTOR: usize = 100;
+pub(super) const FACTOR: usize = 100;
 
-/// What an error may take, its path and its words.
-const ERROR: usize = 4096;
+/// What arrays reserve before their elements have come, one in another, and an error's words.
+pub(super) const RESERVED: usize = 4 * 64 * 1024 + 4096;
 
 /// The first byte says which API, the second which version, and which of request and response.
 pub(super) fn run(input: &[u8], meter: Meter) {
@@ -26,7 +26,7 @@ pub(super) fn run(input: &[u8], meter: Meter) {
 /// What can be decoded can be encoded, and is the same when it is decoded again.
 pub(super) fn there_and_back(mut message: AnyMessage, version: i16, body: &[u8], meter: Meter) {
     let body = Bytes::copy_from_slice(body);
-    let decoded = meter.within(body.len() * FACTOR + ERROR, || message.decode(body.clone(), version));
+    let decoded = meter.within(body.len() * FACTOR + RESERVED, || message.decode(body.clone(), version));
     if let Err(error) = decoded {
         assert!(error.offset <= body.len(), "{error}");
         assert!(!error.to_string().is_empty());

@@ -1,7 +1,7 @@
 //! What a fuzzer runs: properties of everything that reads bytes of a peer.
 //!
 //! A target takes any bytes and panics where a property does not hold: what is read can be written and read again
-//! ([`messages`], [`records`]), any chunking gives the same frames ([`framer`]), and the memory taken is a small factor of
+//! (`messages`, `records`), any chunking gives the same frames (`framer`), and the memory taken is a small factor of
 //! the input plus the limit that was set ([`Meter`]). `fuzz/` has the same targets for cargo-fuzz; [`smoke`] runs
 //! them on stable Rust, from the vectors and mutations of them, one seed one sequence.
 

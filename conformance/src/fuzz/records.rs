@@ -11,8 +11,8 @@ use super::Meter;
 /// The most that a batch may decompress to: small, so that a fuzzer meets it.
 const LIMITS: Limits = Limits { max_decompressed_bytes: 1 << 20 };
 
-/// What a codec's own state may take: tables, and windows that no limit bounds.
-const CODEC: usize = 4 << 20;
+/// What a codec's own state may take: tables, and a window of 8 MiB that is there before its bytes are.
+const CODEC: usize = 20 << 20;
 
 pub(super) fn run(input: &[u8], meter: Meter) {
     let bytes = Bytes::copy_from_slice(input);

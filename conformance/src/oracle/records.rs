@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use data_encoding::HEXLOWER;
-use milena_core::protocol::ProducerId;
+use milena_core::protocol::{LeaderEpoch, ProducerId};
 use milena_core::record::{
     Batch, BatchBuilder, Batches, Compression, ControlType, Encoding, Header, Limits, MessageFormat,
     Producer, RecordError, RecordRef, TimestampType, end_transaction_marker, restamp, set_base_offset,
@@ -100,7 +100,7 @@ fn batch_json(batch: &Batch) -> Result<Value, RecordError> {
     if let (2.., Value::Object(members)) = (batch.magic(), &mut members) {
         let more = json!({
             "baseOffset": batch.base_offset(),
-            "partitionLeaderEpoch": batch.partition_leader_epoch(),
+            "partitionLeaderEpoch": batch.partition_leader_epoch().0,
             "baseTimestamp": batch.base_timestamp(),
             "producerId": batch.producer_id().0,
             "producerEpoch": batch.producer_epoch(),
@@ -272,7 +272,7 @@ fn write_v2(expected: &Value, records: &[Value]) -> Result<Bytes, String> {
 fn placed(sealed: Result<Bytes, RecordError>, expected: &Value, base_offset: i64) -> Result<Bytes, String> {
     let mut bytes = BytesMut::from(&sealed.map_err(|error| error.to_string())?[..]);
     let epoch = expected.get("partitionLeaderEpoch").and_then(Value::as_i64).unwrap_or(-1);
-    set_base_offset(&mut bytes, base_offset, epoch as i32);
+    set_base_offset(&mut bytes, base_offset, LeaderEpoch(epoch as i32));
     if expected["timestampType"] == "LogAppendTime" {
         set_log_append_time(&mut bytes, int(expected, "maxTimestamp")?);
     }
@@ -370,7 +370,7 @@ pub(super) fn of_spec(spec: &Value) -> Result<Bytes, String> {
     let sealed = build(list(spec, "records")?)?.seal_at(base_offset, encoding, producer);
     let mut bytes = BytesMut::from(&sealed.map_err(|error| error.to_string())?[..]);
     if is_v2 {
-        set_base_offset(&mut bytes, base_offset, int(spec, "partitionLeaderEpoch")? as i32);
+        set_base_offset(&mut bytes, base_offset, LeaderEpoch(int(spec, "partitionLeaderEpoch")? as i32));
     }
     if spec["timestampType"] == "LogAppendTime" {
         let sizes = Batches::new(bytes.clone().freeze()).map(|batch| batch.map(|batch| batch.size_bytes()));

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use milena_conformance::cluster::Cluster;
-use milena_core::protocol::{ApiKey, ErrorCode, FetchRequest, FetchResponse};
+use milena_core::protocol::{ApiKey, ErrorCode, FetchRequest, FetchResponse, LeaderEpoch};
 use milena_core::record::{BatchBuilder, Compression, Producer, RecordError, set_base_offset};
 use milena_core::{Config, Error, Fault, Isolation, Message, ReaderConfig, Record, Reset, Start, Until};
 
@@ -29,7 +29,7 @@ fn batch_of(offset: i64, values: &[&[u8]], compression: Compression) -> BytesMut
         builder.append(1_700_000_000_000, None, Some(value), &[]);
     }
     let mut bytes = BytesMut::from(&builder.seal(compression, NOBODY).unwrap()[..]);
-    set_base_offset(&mut bytes, offset, 0);
+    set_base_offset(&mut bytes, offset, LeaderEpoch(0));
     bytes
 }
 
@@ -273,7 +273,7 @@ fn offsets_at_the_end_of_the_world() {
     on_each(|face| {
         // There is nothing behind the last offset: as a position it can't be.
         let mut last = batch(2);
-        set_base_offset(&mut last, i64::MAX - 1, 0);
+        set_base_offset(&mut last, i64::MAX - 1, LeaderEpoch(0));
         let cause = match &around(face, last)[2] {
             Err(Error::CorruptBatch { offset: 2, cause, .. }) => cause.clone(),
             other => panic!("{other:?}"),

@@ -55,7 +55,7 @@ fn a_moved_leader_has_a_new_epoch() {
         fetch.topics[0].partitions[0].current_leader_epoch = LeaderEpoch(epoch);
         assert_eq!(fetched(&script.call(at_new, fetch.clone(), 12)).0, code);
     }
-    assert_eq!(script.state.log("t", 0).next().unwrap().partition_leader_epoch(), 1);
+    assert_eq!(script.state.log("t", 0).next().unwrap().partition_leader_epoch(), LeaderEpoch(1));
     let partition = &script.metadata(conn, "t", 12).topics[0].partitions[0];
     assert_eq!((partition.leader_id, partition.leader_epoch), (new, LeaderEpoch(1)));
 }

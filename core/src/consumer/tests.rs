@@ -13,7 +13,7 @@ use crate::protocol::fetch::{
 use crate::protocol::list_offsets::{
     ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopicResponse,
 };
-use crate::protocol::{ApiKey, ErrorCode, ProducerId};
+use crate::protocol::{ApiKey, ErrorCode, LeaderEpoch, ProducerId};
 use crate::record::{
     BatchBuilder, Compression, ControlType, Producer, RecordError, end_transaction_marker, set_base_offset,
 };
@@ -21,7 +21,7 @@ use crate::wire::Uuid;
 
 fn placed(batch: Bytes, base_offset: i64) -> Bytes {
     let mut batch = BytesMut::from(&*batch);
-    set_base_offset(&mut batch, base_offset, 0);
+    set_base_offset(&mut batch, base_offset, LeaderEpoch(0));
     batch.freeze()
 }
 

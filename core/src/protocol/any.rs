@@ -18,15 +18,15 @@ use std::fmt;
 /// # Ok::<(), milena_core::wire::WireError>(())
 /// ```
 pub struct AnyMessage {
-    message: Box<dyn Struct>,
-    fresh: fn() -> Box<dyn Struct>,
+    message: Box<dyn Struct + Send>,
+    fresh: fn() -> Box<dyn Struct + Send>,
     shape: Shape,
 }
 
 impl AnyMessage {
     /// A message of that type, all fields at their defaults.
-    pub fn of<M: Message + 'static>() -> Self {
-        let fresh = || -> Box<dyn Struct> { Box::new(M::default()) };
+    pub fn of<M: Message>() -> Self {
+        let fresh = || -> Box<dyn Struct + Send> { Box::new(M::default()) };
         Self { message: fresh(), fresh, shape: M::SHAPE }
     }
 

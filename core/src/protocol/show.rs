@@ -13,7 +13,7 @@ use std::fmt::{self, Write};
 ///
 /// Those of the formatter.
 pub fn show(name: &str, value: &mut dyn Struct, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.write_str(name)?;
+    write!(f, "{name} ")?;
     let mut printer = Printer { f, open: Vec::new(), result: Ok(()) };
     wire::visit_all(value, &mut printer);
     printer.result
@@ -36,14 +36,14 @@ impl Printer<'_, '_> {
         if let Event::EndStruct | Event::EndArray = event {
             return match self.open.pop() {
                 Some(Open { is_array: true, .. }) => self.f.write_char(']'),
-                Some(Open { is_empty: false, .. }) => self.f.write_str(" }"),
-                _ => Ok(()),
+                Some(Open { is_empty: true, .. }) => self.f.write_str("{}"),
+                _ => self.f.write_str(" }"),
             };
         }
         if let Some(open) = self.open.last_mut() {
             self.f.write_str(match (open.is_empty, open.is_array) {
                 (true, true) => "",
-                (true, false) => " { ",
+                (true, false) => "{ ",
                 (false, _) => ", ",
             })?;
             open.is_empty = false;

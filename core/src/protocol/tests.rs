@@ -418,3 +418,94 @@ fn apis_are_listed_by_key_with_what_is_final() {
     assert_eq!((ApiKey(18).to_string(), ApiKey(93).name()), ("ApiVersions (18)".to_owned(), "UNKNOWN"));
     assert!((0..93).all(|key| ApiKey(key).name() != "UNKNOWN"));
 }
+
+#[test]
+fn printing_leaves_out_defaults_secrets_and_data() {
+    let auth_bytes = Bytes::from_static(b"\0user\0password");
+    let login = SaslAuthenticateRequest { auth_bytes, ..Default::default() };
+    assert_eq!(format!("{login:?}"), "SaslAuthenticateRequest { auth_bytes: <secret> }");
+    let partition = fetch::PartitionData {
+        partition_index: 3,
+        error_code: ErrorCode::NOT_LEADER_OR_FOLLOWER,
+        current_leader: fetch::LeaderIdAndEpoch { leader_id: BrokerId(2), ..Default::default() },
+        records: Some(Bytes::from_static(b"records")),
+        ..Default::default()
+    };
+    let topic = FetchableTopicResponse {
+        topic: "t".into(),
+        partitions: vec![partition, Default::default()],
+        unknown_tagged_fields: vec![unknown(9, b"xy")],
+        ..Default::default()
+    };
+    let response = FetchResponse { responses: vec![topic], ..Default::default() };
+    let expected = "FetchResponse { responses: [{ topic: \"t\", partitions: [{ partition_index: 3, \
+                    error_code: NOT_LEADER_OR_FOLLOWER (6), current_leader: { leader_id: 2 }, \
+                    records: <7 bytes> }, {}], unknown_tagged_fields: [9: <2 bytes>] }] }";
+    assert_eq!(format!("{response:?}"), expected);
+    assert_eq!(format!("{:?}", HeartbeatRequest::default()), "HeartbeatRequest {}");
+    let corners = Corners { ratio: -0.5, six: Packed::from([1, -2]), ..Default::default() };
+    assert_eq!(format!("{corners:?}"), "Corners { ratio: -0.5, six: [1, -2] }");
+}
+
+#[test]
+fn every_message_that_carries_a_secret_hides_it() {
+    struct Secrets(usize);
+    impl Visitor for Secrets {
+        fn event(&mut self, field: &'static Field, event: Event<'_>) {
+            let holds_data = matches!(event, Event::Bytes(_) | Event::Text(_));
+            self.0 += usize::from(holds_data && field.is_secret());
+        }
+    }
+    struct Everything;
+    impl crate::wire::Supplier for Everything {
+        fn fixed(&mut self, _: &'static Field, _: Event<'_>, bytes: &mut [u8]) {
+            bytes.fill(1);
+        }
+        fn text(&mut self, _: &'static Field, _: bool) -> Option<Str> {
+            Some("sesame".into())
+        }
+        fn bytes(&mut self, _: &'static Field, _: bool) -> Option<Bytes> {
+            Some(Bytes::from_static(b"sesame"))
+        }
+        fn count(&mut self, _: &'static Field, _: bool) -> Option<usize> {
+            Some(1)
+        }
+        fn is_present(&mut self, _: &'static Field) -> bool {
+            true
+        }
+        fn unknown_tagged_fields(&mut self) -> Vec<TaggedField> {
+            Vec::new()
+        }
+    }
+    let mut carriers = Vec::new();
+    for api in APIS {
+        for message in [AnyMessage::request(api.key), AnyMessage::response(api.key)] {
+            let mut message = message.unwrap();
+            let newest = message.shape().last;
+            message.supply(newest, &mut Everything).unwrap();
+            let mut secrets = Secrets(0);
+            message.visit(newest, &mut secrets);
+            if secrets.0 > 0 {
+                carriers.push(message.shape().name);
+                assert_eq!(format!("{message:?}").matches("<secret>").count(), secrets.0);
+            }
+            let body = message.encode(newest).unwrap().concat();
+            message.decode(body.clone().into(), newest).unwrap();
+            assert_eq!(message.encode(newest).unwrap().concat(), body, "{message:?}");
+        }
+    }
+    assert_eq!(
+        carriers,
+        [
+            "AlterConfigsRequest",
+            "SaslAuthenticateRequest",
+            "SaslAuthenticateResponse",
+            "CreateDelegationTokenResponse",
+            "RenewDelegationTokenRequest",
+            "ExpireDelegationTokenRequest",
+            "DescribeDelegationTokenResponse",
+            "IncrementalAlterConfigsRequest",
+            "AlterUserScramCredentialsRequest",
+        ]
+    );
+}

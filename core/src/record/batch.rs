@@ -3,7 +3,7 @@ use bytes::{Buf, Bytes};
 use super::cursor::RecordCursor;
 use super::legacy;
 use super::{Compression, Producer, RecordError};
-use crate::protocol::ProducerId;
+use crate::protocol::{LeaderEpoch, ProducerId};
 
 /// The size of a batch's header.
 pub(super) const HEADER_BYTES: usize = 61;
@@ -159,10 +159,10 @@ impl Batch {
         self.field_i64(0) + i64::from(self.last_offset_delta())
     }
 
-    /// The leader epoch under which the batch was appended, -1 if none.
+    /// The leader epoch under which the batch was appended, if it was.
     #[must_use]
-    pub fn partition_leader_epoch(&self) -> i32 {
-        if self.is_legacy() { -1 } else { self.field_i32(12) }
+    pub fn partition_leader_epoch(&self) -> LeaderEpoch {
+        if self.is_legacy() { LeaderEpoch::NONE } else { LeaderEpoch(self.field_i32(12)) }
     }
 
     /// The message format: 0 or 1 for an entry of a message set, 2 for a record batch.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::batch::{self, CONTROL, HEADER_BYTES, LOG_APPEND_TIME, PREFIX_BYTES, TRANSACTIONAL, field, put};
 use super::{BatchBuilder, Compression, Producer, RecordError, legacy};
-use crate::protocol::ProducerId;
+use crate::protocol::{LeaderEpoch, ProducerId};
 
 /// In every format.
 const MAGIC_AT: usize = 16;
@@ -18,9 +18,9 @@ const MAGIC_AT: usize = 16;
 ///
 /// If `bytes` are shorter than a batch's header, or start with a compressed set of v0 or v1: take them from a [`Batch`](super::Batch) that
 /// has a [`base_offset`](super::Batch::base_offset).
-pub fn set_base_offset(bytes: &mut [u8], base_offset: i64, leader_epoch: i32) {
+pub fn set_base_offset(bytes: &mut [u8], base_offset: i64, leader_epoch: LeaderEpoch) {
     if bytes[MAGIC_AT] >= 2 {
-        put(bytes, 12, leader_epoch.to_be_bytes());
+        put(bytes, 12, leader_epoch.0.to_be_bytes());
     } else {
         assert_eq!(legacy::compression(bytes), Ok(Compression::None), "a compressed set's first offset");
     }

@@ -203,6 +203,13 @@ impl Output {
         self.limit.saturating_add(1) - self.bytes.len()
     }
 
+    /// The most that a decoder may keep of what it has put out, to refer to: as much as the limit, but what every
+    /// encoder may ask of any decoder (8 MiB, by RFC 8878), and not more than zstd's highest level does.
+    #[cfg(any(feature = "zstd", feature = "zstd-c"))]
+    pub(super) fn max_window(&self) -> usize {
+        self.limit.clamp(8 << 20, 128 << 20)
+    }
+
     /// Makes room for `bytes` more, which are no more than [`room`](Self::room). The buffer doubles as it fills, but never holds more than
     /// the limit and that one byte, as `Vec` left to itself would.
     pub(super) fn reserve(&mut self, bytes: usize) {
@@ -266,8 +273,9 @@ mod zstandard {
     }
 
     pub(super) fn decompress(block: &[u8], out: &mut Output) -> io::Result<()> {
-        // Windows above 128 MiB, which zstd's highest level stays below, are refused.
-        out.read(StreamingDecoder::new(block))
+        let mut decoder = StreamingDecoder::new(block);
+        decoder.decoder_mut().set_max_window_size(out.max_window() as u64).map_err(io::Error::other)?;
+        out.read(decoder)
     }
 }
 
@@ -288,7 +296,8 @@ mod zstandard {
     }
 
     pub(super) fn decompress(block: &[u8], out: &mut Output) -> io::Result<()> {
-        // Windows above 128 MiB are refused, the library's own default.
-        out.read(read::Decoder::with_buffer(block)?)
+        let mut decoder = read::Decoder::with_buffer(block)?;
+        decoder.window_log_max(out.max_window().ilog2())?;
+        out.read(decoder)
     }
 }

@@ -7,7 +7,7 @@ mod legacy;
 use bytes::{Bytes, BytesMut};
 
 use super::*;
-use crate::protocol::ProducerId;
+use crate::protocol::{LeaderEpoch, ProducerId};
 
 /// The codecs of this build, [`Compression::None`] first.
 fn compiled() -> impl Iterator<Item = Compression> {
@@ -241,11 +241,11 @@ fn a_broker_places_and_stamps() {
     for compression in compiled() {
         let mut bytes = BytesMut::from(&sealed(&records, compression)[..]);
         bytes.extend_from_slice(b"the next batch");
-        set_base_offset(&mut bytes, 1 << 40, 6);
+        set_base_offset(&mut bytes, 1 << 40, LeaderEpoch(6));
         let batch = Batches::new(bytes.clone().freeze()).next().unwrap().unwrap();
         assert_eq!(batch.verify_crc(), Ok(()), "base offset and leader epoch are not covered");
         assert_eq!((batch.base_offset(), batch.last_offset()), (Some(1 << 40), (1 << 40) + 4));
-        assert_eq!(batch.partition_leader_epoch(), 6);
+        assert_eq!(batch.partition_leader_epoch(), LeaderEpoch(6));
         assert_eq!(batch.timestamp_type(), TimestampType::CreateTime);
 
         set_log_append_time(&mut bytes, 77);

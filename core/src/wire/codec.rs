@@ -127,7 +127,7 @@ enum Step {
 ///
 /// Those of encoding it.
 pub fn measure(message: &mut dyn Struct, shape: Shape, version: i16) -> Result<Measured, WireError> {
-    let mut codec = Codec::new(Mode::Measure, shape, version)?;
+    let mut codec = Codec::new(Mode::Measure, shape, version);
     codec.message(message)?;
     Ok(codec.measured)
 }
@@ -154,7 +154,7 @@ pub fn decode(
     frame: &Bytes,
     at: usize,
 ) -> Result<usize, WireError> {
-    let mut codec = Codec::new(Mode::Decode, shape, version)?;
+    let mut codec = Codec::new(Mode::Decode, shape, version);
     codec.frame = frame;
     codec.input = &frame[at.min(frame.len())..];
     codec.message(message)?;
@@ -163,9 +163,8 @@ pub fn decode(
 
 /// Tells a visitor every field that the message has in `version`; nothing if there is no such version.
 pub fn visit(message: &mut dyn Struct, shape: Shape, version: i16, visitor: &mut dyn Visitor) {
-    if let Ok(mut codec) = Codec::new(Mode::Visit(visitor), shape, version) {
-        codec.structure(Field::MESSAGE, message);
-    }
+    // The only fault there can be is a version that is not there.
+    let _ = Codec::new(Mode::Visit(visitor), shape, version).message(message);
 }
 
 /// Tells a visitor every field of a message or a struct that is not at its default, whichever versions have it.
@@ -185,7 +184,7 @@ pub fn fill(
     version: i16,
     supplier: &mut dyn Supplier,
 ) -> Result<(), WireError> {
-    Codec::new(Mode::Fill(supplier), shape, version)?.message(message)
+    Codec::new(Mode::Fill(supplier), shape, version).message(message)
 }
 
 impl Frame {
@@ -216,7 +215,7 @@ fn encode_all(
     }
     let mut segments = Vec::new();
     for (message, shape, version) in messages.iter_mut() {
-        let mut codec = Codec::new(Mode::Encode, *shape, *version)?;
+        let mut codec = Codec::new(Mode::Encode, *shape, *version);
         (codec.output, codec.segments) = (output, segments);
         codec.message(*message)?;
         (output, segments) = (codec.output, codec.segments);
@@ -237,7 +236,8 @@ fn encode_all(
 static NO_FRAME: Bytes = Bytes::new();
 
 impl<'a> Codec<'a> {
-    fn new(mode: Mode<'a>, shape: Shape, version: i16) -> Result<Self, WireError> {
+    #[inline]
+    fn new(mode: Mode<'a>, shape: Shape, version: i16) -> Self {
         let mut codec = Self {
             mode,
             quick: Quick::No,
@@ -252,23 +252,22 @@ impl<'a> Codec<'a> {
             error: None,
             shape,
         };
-        let known = shape.first..=shape.last;
-        if !known.contains(&version) {
-            codec.fail(WireFault::UnknownVersion { known });
-        }
-        codec.result()?;
         codec.settle();
-        Ok(codec)
+        codec
     }
 
-    /// The message as a whole.
+    /// The message as a whole, if it has the version.
     fn message(&mut self, message: &mut dyn Struct) -> Result<(), WireError> {
-        self.structure(Field::MESSAGE, message);
-        self.result()
-    }
-
-    fn result(&mut self) -> Result<(), WireError> {
-        self.error.take().map_or(Ok(()), |error| Err(*error))
+        let known = self.shape.first..=self.shape.last;
+        if known.contains(&self.version) {
+            self.structure(Field::MESSAGE, message);
+        } else {
+            self.fail(WireFault::UnknownVersion { known });
+        }
+        match self.error.take() {
+            None => Ok(()),
+            Some(error) => Err(*error),
+        }
     }
 
     /// Renews what follows from mode, pass and error.

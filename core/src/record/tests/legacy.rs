@@ -126,7 +126,10 @@ fn every_codec_gives_back_what_was_appended_in_every_format() {
             let alone = codec == Compression::None;
             assert_eq!(batches.len(), if alone { count } else { 1 });
             assert_eq!((batch.base_offset(), batch.count()), (alone.then_some(last), alone.then_some(1)));
-            assert_eq!((batch.partition_leader_epoch(), batch.producer_id()), (-1, ProducerId::NONE));
+            assert_eq!(
+                (batch.partition_leader_epoch(), batch.producer_id()),
+                (LeaderEpoch::NONE, ProducerId::NONE)
+            );
             assert_eq!((batch.producer_epoch(), batch.base_sequence(), batch.last_sequence()), (-1, -1, -1));
             assert!(!batch.is_transactional() && !batch.is_control() && batch.delete_horizon().is_none());
             let largest = match alone {
@@ -192,7 +195,7 @@ fn times_inside_a_compressed_set() {
 fn a_broker_places_entries() {
     for magic in [0, 1] {
         let mut bytes = small(magic, 0);
-        set_base_offset(&mut bytes, 1 << 40, 6);
+        set_base_offset(&mut bytes, 1 << 40, LeaderEpoch(6));
         assert_eq!(bytes[8..], small(magic, 0)[8..], "an entry has no leader epoch");
         assert_eq!(offsets_of(bytes), Ok(vec![1 << 40]));
     }
@@ -201,7 +204,7 @@ fn a_broker_places_entries() {
 #[test]
 #[should_panic(expected = "a compressed set's first offset")]
 fn a_compressed_set_is_not_placed_by_its_first_offset() {
-    set_base_offset(&mut wrapper(1, 3, &small(1, 0)), 100, 0);
+    set_base_offset(&mut wrapper(1, 3, &small(1, 0)), 100, LeaderEpoch(0));
 }
 
 #[test]

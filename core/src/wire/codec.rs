@@ -70,7 +70,7 @@ pub(super) enum Quick {
     Measure,
     Encode,
     Decode,
-    /// There is nothing to do: decoding, and the body of this version does not have it.
+    /// There is nothing to do: the body does not have it, and nothing would be lost.
     Skip,
     /// It has to go through [`Codec::field`].
     No,
@@ -292,6 +292,10 @@ impl<'a> Codec<'a> {
         match self.quick {
             quick if field.body.contain(self.version) => quick,
             Quick::Decode => Quick::Skip,
+            // Tagged fields have their turn behind the body.
+            Quick::Measure | Quick::Encode if field.tag.is_some() && field.versions.contain(self.version) => {
+                Quick::Skip
+            }
             _ => Quick::No,
         }
     }

@@ -159,7 +159,8 @@ impl Client {
     /// answers them in order: one that waits there holds up those behind it, but neither writers nor readers.
     ///
     /// ```no_run
-    /// use milena_core::protocol::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic, MetadataRequest};
+    /// use milena_core::protocol::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
+    /// use milena_core::protocol::{ListOffsetsRequest, MetadataRequest};
     /// use milena_core::{Call, Client, Error, Target};
     ///
     /// async fn latest(client: &Client) -> Result<i64, Error> {

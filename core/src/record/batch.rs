@@ -27,6 +27,8 @@ const DELETE_HORIZON: i16 = 1 << 6;
 pub struct Limits {
     /// The most bytes that one batch may decompress to. Default 256 MiB: brokers take batches of 1 MiB unless told otherwise, text
     /// compresses 10 to 100 times, and what is more than twice that is a bomb, or wants a deliberate limit.
+    ///
+    /// What a zstd stream asks to be kept of its output, its window, counts too, above the 8 MiB that everyone has to take.
     pub max_decompressed_bytes: usize,
 }
 

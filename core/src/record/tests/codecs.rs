@@ -15,16 +15,16 @@ fn reads(codec: Compression, streams: &[&[u8]]) {
     let ours = Encoding::from(codec).compress(b"ours", 0).unwrap();
     let mut expected = Vec::new();
     for stream in streams {
-        let read = codec.decompress(stream, 2, 1 << 20).unwrap();
+        let read = codec.decompress(stream, 2, 128 << 20).unwrap();
         assert!(read.is_empty() || read == numbers(), "{} bytes", read.len());
         let joined = [stream, &ours[..], stream].concat();
-        assert_eq!(codec.decompress(&joined, 2, 1 << 20), Ok([&read[..], b"ours", &read].concat()));
+        assert_eq!(codec.decompress(&joined, 2, 128 << 20), Ok([&read[..], b"ours", &read].concat()));
         expected.extend(read);
     }
-    assert_eq!(codec.decompress(&streams.concat(), 2, 1 << 20), Ok(expected));
+    assert_eq!(codec.decompress(&streams.concat(), 2, 128 << 20), Ok(expected));
     for stream in streams {
         for cut in 1..stream.len() {
-            assert!(codec.decompress(&stream[..cut], 2, 1 << 20).is_err(), "cut at {cut}");
+            assert!(codec.decompress(&stream[..cut], 2, 128 << 20).is_err(), "cut at {cut}");
         }
     }
 }
@@ -60,7 +60,10 @@ fn zstd_by_others() {
     let skippable = [0x5f, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
     reads(Compression::Zstd, &[streamed, window]);
     let joined = [&skippable[..], streamed, &skippable, &skippable, window].concat();
-    assert_eq!(Compression::Zstd.decompress(&joined, 2, 1 << 20), Ok(numbers().repeat(2)));
+    assert_eq!(Compression::Zstd.decompress(&joined, 2, 128 << 20), Ok(numbers().repeat(2)));
+    // A window is memory, too: it counts against the limit, if that is above what everyone has to take.
+    let refused = Compression::Zstd.decompress(window, 2, (128 << 20) - 1);
+    assert!(matches!(refused, Err(RecordError::Decompress { .. })), "{refused:?}");
     // One more is too large a window for anyone.
     let mut larger = window.to_vec();
     larger[5] = 17 << 3 | 1;
@@ -161,9 +164,9 @@ fn bombs_of_many_streams_stop_at_the_limit() {
 #[cfg(any(feature = "zstd", feature = "zstd-c"))]
 #[test]
 fn zstd_bombs_by_hand() {
-    // A window of 128 MiB; blocks that are one byte 128 KiB times, the last one marked.
+    // A window of 8 MiB; blocks that are one byte 128 KiB times, the last one marked.
     let block = |last: u32| (last | 1 << 1 | (128 << 10) << 3).to_le_bytes()[..3].to_vec();
-    let head = [0x28, 0xb5, 0x2f, 0xfd, 0, 17 << 3];
+    let head = [0x28, 0xb5, 0x2f, 0xfd, 0, 13 << 3];
     let run = [block(0), vec![7]].concat();
     let end = [block(1), vec![7]].concat();
     let frame = [&head[..], &run, &end].concat();

@@ -14,8 +14,10 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const METER: Meter = Meter(|| ALLOCATOR.stats().bytes_allocated as u64);
 
+type Input = fn() -> Vec<u8>;
+
 /// Inputs that once broke a property: target, what it was, input.
-const FINDINGS: [(&str, &str, fn() -> Vec<u8>); 2] = [
+const FINDINGS: [(&str, &str, Input); 2] = [
     ("records", "a zstd window of 64 MiB was allocated whatever the limit", zstd_with_a_large_window),
     ("records", "equal headers were not equal, for the length of a varint", header_with_a_long_varint),
 ];

@@ -31,6 +31,9 @@ fn a_wrong_command_line_is_exit_code_2() {
         (&["broker", "--colour"], "--colour"),
         (&["kafka", "--colour"], "--colour"),
         (&["bench", "produce"], "--bootstrap-server"),
+        (&["oracle"], "no file is given"),
+        (&["oracle", "--live", "messages.tsv"], "--live"),
+        (&["fuzz", "run", "nothing"], "\"nothing\" is none of messages"),
     ] {
         let output = run(args);
         let error = String::from_utf8(output.stderr).unwrap();
@@ -42,11 +45,43 @@ fn a_wrong_command_line_is_exit_code_2() {
 
 #[test]
 fn help_is_no_failure() {
-    for args in [&["--help"][..], &["broker", "--help"], &["kafka", "--help"], &["bench", "--help"]] {
+    for args in [
+        &["--help"][..],
+        &["broker", "--help"],
+        &["kafka", "--help"],
+        &["bench", "--help"],
+        &["oracle", "--help"],
+        &["fuzz", "--help"],
+    ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(0), "{args:?}");
         assert!(output.stdout.len() > 100, "{args:?}");
     }
+}
+
+#[test]
+fn an_oracle_that_checked_nothing_or_found_a_difference_fails() {
+    let vectors = concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/scram.tsv.gz");
+    let good = run(&["oracle", vectors]);
+    assert_eq!(
+        (good.status.code(), &good.stdout[..]),
+        (Some(0), &b"41 vectors, 0 skipped, 0 failures\n"[..])
+    );
+    let folder = std::env::temp_dir().join(format!("milena-command-line-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let heartbeat = "request\t12\tHeartbeatRequest\t0\t0001670000000800016d\t{\"generationId\":7}\n";
+    for (line, last) in [
+        ("request\t52\tVoteRequest\t0\t\t\n", "0 vectors, 1 skipped, 0 failures\n"),
+        (heartbeat, "1 vectors, 0 skipped, 1 failures\n"),
+    ] {
+        let file = folder.join("messages.tsv");
+        std::fs::write(&file, line).unwrap();
+        let output = run(&["oracle", file.to_str().unwrap()]);
+        let told = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{told}");
+        assert!(told.ends_with(last), "{told}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
 }
 
 /// The value of a key in a bench's line.

@@ -1,13 +1,12 @@
 //! Every vector there is, through the oracle; and what the oracle says of vectors that are wrong.
 
 use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
 use milena_conformance::oracle::scram::check as check_exchange;
-use milena_conformance::oracle::{Summary, check_file};
+use milena_conformance::oracle::{Summary, check_file, text_of};
 use milena_core::protocol::{APIS, AnyMessage, ApiKey};
 use milena_core::wire::WireFault;
 
@@ -48,16 +47,9 @@ fn scram_agrees_with_java() {
     all_agree("scram.tsv.gz", 41, 0);
 }
 
-fn text_of(name: &str) -> String {
-    let mut text = String::new();
-    let file = fs::File::open(vectors(name)).unwrap();
-    flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
-    text
-}
-
 /// Kind, key, version, body.
 fn messages() -> Vec<(AnyMessage, i16, Bytes)> {
-    let text = text_of("messages.tsv.gz");
+    let text = text_of(&vectors("messages.tsv.gz")).unwrap();
     let lines = text.split_terminator('\n').filter_map(|line| {
         let columns: Vec<&str> = line.split('\t').collect();
         let key = ApiKey(columns[1].parse().unwrap());
@@ -193,7 +185,7 @@ fn split(line: &str) -> Vec<&str> {
 
 #[test]
 fn a_defect_in_any_column_of_an_exchange_is_told() {
-    let text = text_of("scram.tsv.gz");
+    let text = text_of(&vectors("scram.tsv.gz")).unwrap();
     let line = text.lines().next().unwrap();
     let defects = [
         "no mechanism",

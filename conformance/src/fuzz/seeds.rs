@@ -1,11 +1,10 @@
 //! Where fuzzers begin: the vectors, cut to what each target reads.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
-use flate2::read::GzDecoder;
 use milena_core::protocol::{APIS, ApiKey, Message as _, ResponseHeader};
+
+use crate::oracle::text_of;
 
 /// Longer ones teach a fuzzer nothing and slow it down.
 const MAX_LEN: usize = 16 * 1024;
@@ -36,9 +35,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
 
 fn lines(word: &str) -> impl Iterator<Item = Vec<String>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors").join(format!("{word}.tsv.gz"));
-    let mut text = String::new();
-    let read = File::open(&path).and_then(|file| GzDecoder::new(file).read_to_string(&mut text));
-    read.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text = text_of(&path).unwrap_or_else(|error| panic!("{error}"));
     let lines: Vec<_> =
         text.split_terminator('\n').map(|line| line.split('\t').map(str::to_owned).collect()).collect();
     lines.into_iter()

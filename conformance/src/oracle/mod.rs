@@ -99,14 +99,7 @@ impl fmt::Display for Summary {
 /// The file cannot be read, or its name does not say what it holds.
 pub fn check_file(path: &Path, summary: &mut Summary, tell: &mut dyn FnMut(&str)) -> Result<(), String> {
     let check = check_of(path)?;
-    let unreadable = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
-    let mut bytes = fs::read(path).map_err(|error| unreadable(&error))?;
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut plain = Vec::new();
-        MultiGzDecoder::new(&bytes[..]).read_to_end(&mut plain).map_err(|error| unreadable(&error))?;
-        bytes = plain;
-    }
-    let text = String::from_utf8(bytes).map_err(|error| unreadable(&error))?;
+    let text = text_of(path)?;
     // Values hold other separators of lines.
     for (index, line) in text.split_terminator('\n').enumerate() {
         let columns: Vec<&str> = line.split('\t').collect();
@@ -115,6 +108,22 @@ pub fn check_file(path: &Path, summary: &mut Summary, tell: &mut dyn FnMut(&str)
         summary.count(result, tell);
     }
     Ok(())
+}
+
+/// The text of a vector file, plain or gzipped.
+///
+/// # Errors
+///
+/// The file cannot be read, or is no text.
+pub fn text_of(path: &Path) -> Result<String, String> {
+    let unreadable = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
+    let mut bytes = fs::read(path).map_err(|error| unreadable(&error))?;
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        let mut plain = Vec::new();
+        MultiGzDecoder::new(&bytes[..]).read_to_end(&mut plain).map_err(|error| unreadable(&error))?;
+        bytes = plain;
+    }
+    String::from_utf8(bytes).map_err(|error| unreadable(&error))
 }
 
 fn columns<'a, const N: usize>(columns: &[&'a str]) -> Result<[&'a str; N], String> {

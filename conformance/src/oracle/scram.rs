@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use base64ct::{Base64, Encoding};
+use data_encoding::BASE64;
 use milena_core::sasl::scram::{Answer, Scram, ScramError, ScramMechanism};
 
 /// Goes through one exchange as its client, and through answers that its server must not give.
@@ -43,13 +43,13 @@ pub fn check(columns: &[&str]) -> Result<(), String> {
     let challenge = scram
         .handle_server_first(server_first.as_bytes())
         .map_err(|error| format!("server first: {error}"))?;
-    same("salt", Base64::encode_string(challenge.salt()), salt)?;
+    same("salt", BASE64.encode(challenge.salt()), salt)?;
     same("iterations", challenge.iterations().to_string(), iterations)?;
 
     let salted = challenge.salt_password(password);
-    same("salted password", Base64::encode_string(salted.as_bytes()), salted_password)?;
-    same("stored key", Base64::encode_string(&salted.stored_key()), stored_key)?;
-    same("server key", Base64::encode_string(&salted.server_key()), server_key)?;
+    same("salted password", BASE64.encode(salted.as_bytes()), salted_password)?;
+    same("stored key", BASE64.encode(&salted.stored_key()), stored_key)?;
+    same("server key", BASE64.encode(&salted.server_key()), server_key)?;
 
     let answer = challenge.answer(&salted).map_err(|error| format!("client final: {error}"))?;
     same("client final", text(answer.message()), client_final)?;
@@ -108,7 +108,7 @@ fn refuses_other_signatures(answer: &Answer, server_final: &str) -> Result<(), S
     let signature = server_final
         .strip_prefix("v=")
         .and_then(|behind| behind.split(',').next())
-        .and_then(|base64| Base64::decode_vec(base64).ok())
+        .and_then(|base64| BASE64.decode(base64.as_bytes()).ok())
         .ok_or_else(|| format!("server final: {server_final:?} does not begin with a signature"))?;
     let turned = (0..signature.len()).map(|at| {
         let mut turned = signature.clone();
@@ -117,7 +117,7 @@ fn refuses_other_signatures(answer: &Answer, server_final: &str) -> Result<(), S
     });
     let shorter = signature[..signature.len().saturating_sub(1)].to_vec();
     for wrong in turned.chain([shorter]) {
-        let message = format!("v={}", Base64::encode_string(&wrong));
+        let message = format!("v={}", BASE64.encode(&wrong));
         refused(
             "wrong signature",
             answer.clone().handle_server_final(message.as_bytes()),

@@ -30,7 +30,7 @@ pub use header::{
 };
 pub use ids::{BrokerId, LeaderEpoch, ProducerId};
 pub use message::{Api, Message, Request};
-pub use show::show;
+pub(crate) use show::show;
 pub use versioned::{decode_versioned, encode_versioned};
 
 macro_rules! apis {

@@ -8,11 +8,7 @@ use std::fmt::{self, Write};
 ///
 /// Fields at their default are left out, bytes and records are told by their length, and what may be a password
 /// or a key is not told at all.
-///
-/// # Errors
-///
-/// Those of the formatter.
-pub fn show(name: &str, value: &mut dyn Struct, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(crate) fn show(name: &str, value: &mut dyn Struct, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "{name} ")?;
     let mut printer = Printer { f, open: Vec::new(), result: Ok(()) };
     wire::visit_all(value, &mut printer);

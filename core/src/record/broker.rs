@@ -6,9 +6,6 @@ use super::batch::{self, CONTROL, HEADER_BYTES, LOG_APPEND_TIME, PREFIX_BYTES, T
 use super::{BatchBuilder, Compression, Producer, RecordError, legacy};
 use crate::protocol::{LeaderEpoch, ProducerId};
 
-/// In every format.
-const MAGIC_AT: usize = 16;
-
 /// Gives the batch at the start of `bytes` its place in the log. The CRC does not cover these fields.
 ///
 /// In formats v0 and v1, which have no leader epoch, that is one entry. The offset of a compressed set is its last record's, and in v0
@@ -19,7 +16,7 @@ const MAGIC_AT: usize = 16;
 /// If `bytes` are shorter than a batch's header, or start with a compressed set of v0 or v1: take them from a [`Batch`](super::Batch) that
 /// has a [`base_offset`](super::Batch::base_offset).
 pub fn set_base_offset(bytes: &mut [u8], base_offset: i64, leader_epoch: LeaderEpoch) {
-    if bytes[MAGIC_AT] >= 2 {
+    if bytes[legacy::MAGIC_AT] >= 2 {
         put(bytes, 12, leader_epoch.0.to_be_bytes());
     } else {
         assert_eq!(legacy::compression(bytes), Ok(Compression::None), "a compressed set's first offset");
@@ -36,7 +33,7 @@ pub fn set_base_offset(bytes: &mut [u8], base_offset: i64, leader_epoch: LeaderE
 pub fn set_log_append_time(bytes: &mut [u8], timestamp: i64) {
     let length = i32::from_be_bytes(field(bytes, 8));
     let batch = &mut bytes[..PREFIX_BYTES + usize::try_from(length).expect("a whole batch")];
-    if batch[MAGIC_AT] < 2 {
+    if batch[legacy::MAGIC_AT] < 2 {
         return legacy::set_log_append_time(batch, timestamp);
     }
     let attributes = i16::from_be_bytes(field(batch, 21)) | LOG_APPEND_TIME;

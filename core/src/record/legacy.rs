@@ -8,7 +8,8 @@ use super::{Compression, Encoding, Malformed, MessageFormat, RecordError, V2Only
 
 /// Where the CRC has its place; it counts from the magic on.
 pub(super) const CRC_AT: usize = 12;
-const MAGIC_AT: usize = 16;
+/// In every format.
+pub(super) const MAGIC_AT: usize = 16;
 pub(super) const ATTRIBUTES_AT: usize = 17;
 /// In v1.
 pub(super) const TIMESTAMP_AT: usize = 18;

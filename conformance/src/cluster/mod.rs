@@ -14,14 +14,18 @@
 //! go back; a control method happens at the time last seen. The requests of one connection are answered in their order,
 //! one at a time: a fetch that waits for data holds up those behind it, as in Kafka.
 
+mod admin;
 mod api;
+mod coordinator;
 mod fault;
+mod groups;
 mod idempotence;
 mod log;
 mod release;
 mod server;
 mod state;
 mod topic;
+mod transactions;
 
 use std::time::Duration;
 
@@ -61,6 +65,11 @@ pub struct ClusterOptions {
     pub cut_last_batch: bool,
     /// How many of the last requests [`ClusterState::requests`] keeps, at least. Default 4,096.
     pub request_log: usize,
+    /// Partitions of `__consumer_offsets` and `__transaction_state`, which spread groups and transactional ids over the
+    /// brokers. Default 50.
+    pub coordinator_partitions: i32,
+    /// How long a coordinator loads what the one before it knew. Default none.
+    pub coordinator_load: Duration,
     /// Decides topic ids and the cluster id. Default 0.
     pub seed: u64,
 }
@@ -79,6 +88,8 @@ impl Default for ClusterOptions {
             validate_records: false,
             cut_last_batch: false,
             request_log: 4096,
+            coordinator_partitions: 50,
+            coordinator_load: Duration::ZERO,
             seed: 0,
         }
     }

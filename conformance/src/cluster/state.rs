@@ -5,13 +5,17 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::Bytes;
-use milena_core::protocol::{self, ApiKey, BrokerId, LeaderEpoch, RequestHeader};
+use milena_core::protocol::{self, ApiKey, BrokerId, LeaderEpoch, Request, RequestHeader};
 use milena_core::record::Batch;
 use milena_core::wire::{Frame, Str, Uuid};
 
 use super::api::{self, Call, Outcome, ParkedFetch};
+use super::admin::Admin;
+use super::coordinator::Coordinators;
 use super::fault::{Fault, Faults};
+use super::groups::Groups;
 use super::topic::{self, Partition, Topic, TopicError, TopicSettings};
+use super::transactions::Transactions;
 use super::{ClusterOptions, ClusterOutput, ConnectionId, Now, RequestLogEntry};
 
 /// All brokers, topics and connections of a simulated cluster; see the [module](super) for its rules.
@@ -28,15 +32,29 @@ pub struct ClusterState {
     pub(super) topic_names: BTreeMap<Uuid, Str>,
     connections: BTreeMap<ConnectionId, Connection>,
     next_connection: u64,
-    timers: BTreeSet<(Duration, ConnectionId)>,
+    timers: BTreeSet<(Duration, Timer)>,
     /// Connections whose fetch may be complete.
     pub(super) woken: BTreeSet<ConnectionId>,
+    /// Answers to requests that waited for their coordinator.
+    completed: VecDeque<(ConnectionId, Frame)>,
+    pub(super) coordinators: Coordinators,
+    pub(super) groups: Groups,
+    pub(super) transactions: Transactions,
+    pub(super) admin: Admin,
     outputs: VecDeque<ClusterOutput>,
     faults: Faults,
     requests: Vec<RequestLogEntry>,
-    pub(super) next_producer_id: i64,
-    /// Producer id and epoch of each transactional id.
-    pub(super) transactional: BTreeMap<Str, (i64, i16)>,
+}
+
+/// Whose time has come.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// What keeps a connection busy ends.
+    Connection(ConnectionId),
+    /// The group's next deadline may be due.
+    Group(Str),
+    /// The transactional id's next deadline may be due.
+    Transaction(Str),
 }
 
 /// One broker as the others know it.
@@ -51,6 +69,8 @@ pub(super) struct Broker {
 #[derive(Debug)]
 struct Connection {
     broker: BrokerId,
+    /// What its last request said.
+    client_id: Option<Str>,
     /// Requests behind the one being served.
     queue: VecDeque<Bytes>,
     queued_bytes: usize,
@@ -70,6 +90,8 @@ enum Activity {
     Fetch(Box<ParkedFetch>),
     Request(RequestHeader, Bytes),
     Answer(Frame),
+    /// It waits for its coordinator, which will [`answer`](ClusterState::answer).
+    Elsewhere,
     Nothing,
 }
 
@@ -100,8 +122,11 @@ impl ClusterState {
             outputs: VecDeque::new(),
             faults: Faults::default(),
             requests: Vec::new(),
-            next_producer_id: 1000,
-            transactional: BTreeMap::new(),
+            completed: VecDeque::new(),
+            coordinators: Coordinators::default(),
+            groups: Groups::default(),
+            transactions: Transactions::default(),
+            admin: Admin::default(),
             options,
         };
         state.cluster_id = state.random_uuid();
@@ -128,7 +153,7 @@ impl ClusterState {
         }
         let conn = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        let connection = Connection { broker, queue: VecDeque::new(), queued_bytes: 0, busy: None };
+        let connection = Connection { broker, client_id: None, queue: VecDeque::new(), queued_bytes: 0, busy: None };
         self.connections.insert(conn, connection);
         Some(conn)
     }
@@ -155,12 +180,13 @@ impl ClusterState {
     /// Time has passed; call it when [`Self::poll_timeout`] is due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.now = now;
-        while let Some(&(due, conn)) = self.timers.first() {
-            if due > now.elapsed {
-                break;
+        while self.timers.first().is_some_and(|(due, _)| *due <= now.elapsed) {
+            match self.timers.pop_first() {
+                Some((_, Timer::Connection(conn))) => self.resume(conn),
+                Some((_, Timer::Group(id))) => self.on_group_timer(&id),
+                Some((_, Timer::Transaction(id))) => self.on_transaction_timer(&id),
+                None => {}
             }
-            self.timers.pop_first();
-            self.resume(conn);
             self.settle();
         }
     }
@@ -217,6 +243,7 @@ impl ClusterState {
         }
         partition.elect(to);
         self.woken.extend(&partition.waiting);
+        self.on_leaders_changed();
         self.settle();
         true
     }
@@ -243,6 +270,7 @@ impl ClusterState {
             partition.on_broker_down(broker);
             self.woken.extend(&partition.waiting);
         }
+        self.on_leaders_changed();
         self.settle();
         true
     }
@@ -259,6 +287,8 @@ impl ClusterState {
             // Replicas that were up but not in sync can follow again if there is a leader now.
             up.iter().for_each(|replica| partition.on_broker_up(*replica));
         }
+        self.on_leaders_changed();
+        self.settle();
         true
     }
 
@@ -393,10 +423,11 @@ impl ClusterState {
 
     /// Serves the next request of an idle connection.
     fn begin(&mut self, conn: ConnectionId, frame: Bytes) {
-        let Some(connection) = self.connections.get(&conn) else { return };
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
         let broker = connection.broker;
         let size = frame.len();
         let Ok((header, body)) = protocol::decode_request_header(frame) else { return self.close(conn) };
+        connection.client_id.clone_from(&header.client_id);
         let key = header.request_api_key;
         let version = header.request_api_version;
         self.record(RequestLogEntry {
@@ -421,6 +452,7 @@ impl ClusterState {
     fn serve(&mut self, conn: ConnectionId, header: &RequestHeader, body: Bytes, fault: Option<Fault>) {
         let Some(connection) = self.connections.get(&conn) else { return };
         let mut call = Call {
+            conn,
             broker: connection.broker,
             key: header.request_api_key,
             version: header.request_api_version,
@@ -442,6 +474,7 @@ impl ClusterState {
             _ if fault == Some(Fault::CloseAfter) => self.close(conn),
             Outcome::Close => self.close(conn),
             Outcome::Silent => {}
+            Outcome::Elsewhere => self.set_busy(conn, None, Activity::Elsewhere),
             Outcome::Answer(frame) => match answer_after {
                 Some(_) => self.set_busy(conn, answer_after, Activity::Answer(frame)),
                 None => self.outputs.push_back(ClusterOutput::Send { conn, frame }),
@@ -463,14 +496,14 @@ impl ClusterState {
     fn set_busy(&mut self, conn: ConnectionId, until: Option<Duration>, with: Activity) {
         if let Some(connection) = self.connections.get_mut(&conn) {
             connection.busy = Some(Busy { until, with });
-            self.timers.extend(until.map(|due| (due, conn)));
+            self.timers.extend(until.map(|due| (due, Timer::Connection(conn))));
         }
     }
 
     fn end_busy(&mut self, conn: ConnectionId) -> Option<Activity> {
         let busy = self.connections.get_mut(&conn)?.busy.take()?;
         if let Some(due) = busy.until {
-            self.timers.remove(&(due, conn));
+            self.timers.remove(&(due, Timer::Connection(conn)));
         }
         if let Activity::Fetch(fetch) = &busy.with {
             self.watch(conn, fetch, false);
@@ -499,7 +532,7 @@ impl ClusterState {
             }
             Some(Activity::Request(header, body)) => self.serve(conn, &header, body, None),
             Some(Activity::Answer(frame)) => self.outputs.push_back(ClusterOutput::Send { conn, frame }),
-            Some(Activity::Nothing) | None => {}
+            Some(Activity::Elsewhere | Activity::Nothing) | None => {}
         }
         while let Some(connection) = self.connections.get_mut(&conn) {
             if connection.busy.is_some() {
@@ -511,9 +544,46 @@ impl ClusterState {
         }
     }
 
-    /// Answers the fetches that have become complete, until nothing changes any more.
-    fn settle(&mut self) {
-        while let Some(conn) = self.woken.pop_first() {
+    // ---- coordinators ----
+
+    /// Sets a timer; what it means is looked up when it is due, so it may come too often but never too late.
+    pub(super) fn set_timer(&mut self, due: Duration, timer: Timer) {
+        self.timers.insert((due, timer));
+    }
+
+    /// Answers a request whose outcome was [`Outcome::Elsewhere`]; nothing happens if its connection is gone.
+    ///
+    /// The requests behind it are served only when the machine at work is done ([`Self::settle`]).
+    pub(super) fn answer<R: Request>(&mut self, call: &Call, response: R::Response) {
+        self.completed.push_back((call.conn, call.answer::<R>(response)));
+    }
+
+    /// What the client of a connection calls itself.
+    pub(super) fn client_id(&self, conn: ConnectionId) -> Option<Str> {
+        self.connections.get(&conn)?.client_id.clone()
+    }
+
+    /// Whether a connection is still there.
+    pub(super) fn is_connected(&self, conn: ConnectionId) -> bool {
+        self.connections.contains_key(&conn)
+    }
+
+    fn complete(&mut self, conn: ConnectionId, frame: Frame) {
+        let busy = self.connections.get(&conn).and_then(|connection| connection.busy.as_ref());
+        if matches!(busy, Some(Busy { with: Activity::Elsewhere, .. })) {
+            self.outputs.push_back(ClusterOutput::Send { conn, frame });
+            self.resume(conn);
+        }
+    }
+
+    /// Answers what has become complete, until nothing changes any more.
+    pub(super) fn settle(&mut self) {
+        loop {
+            if let Some((conn, frame)) = self.completed.pop_front() {
+                self.complete(conn, frame);
+                continue;
+            }
+            let Some(conn) = self.woken.pop_first() else { return };
             let busy = self.connections.get(&conn).and_then(|connection| connection.busy.as_ref());
             let complete = match busy.map(|busy| &busy.with) {
                 Some(Activity::Fetch(fetch)) => self.is_complete(fetch),

@@ -9,6 +9,7 @@ use milena_core::protocol::{BrokerId, ErrorCode, MetadataRequest, MetadataRespon
 use milena_core::wire::{Str, Uuid};
 
 use super::Call;
+use crate::cluster::coordinator::is_internal;
 use crate::cluster::release::Release;
 use crate::cluster::state::ClusterState;
 use crate::cluster::topic::{self, Partition};
@@ -100,6 +101,7 @@ impl ClusterState {
         MetadataResponseTopic {
             name: Some(name.clone()),
             topic_id: topic.id,
+            is_internal: is_internal(name),
             partitions: partitions.collect(),
             ..Default::default()
         }

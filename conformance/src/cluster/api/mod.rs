@@ -1,30 +1,41 @@
 //! The APIs: one file each, from a decoded request to a response.
 
 pub(super) mod api_versions;
-mod coordinators;
 mod fetch;
 mod list_offsets;
 mod metadata;
 mod produce;
-mod producer_ids;
 mod topics;
 
 use bytes::Bytes;
 use milena_core::protocol::{
     ApiKey, ApiVersionsRequest, BrokerId, CreateTopicsRequest, DeleteTopicsRequest, ErrorCode, FetchRequest,
-    FindCoordinatorRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest,
-    Request, encode_response,
+    FindCoordinatorRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest, Request, encode_response,
 };
 use milena_core::wire::{Frame, Str, Uuid};
 
 use super::state::ClusterState;
 use super::topic::{Partition, Topic};
+use super::{ConnectionId, admin, groups, transactions};
 
 pub(super) use fetch::ParkedFetch;
 
-/// One request's circumstances.
+/// The APIs of this module.
+pub(super) const SERVED: &[ApiKey] = &[
+    ApiKey::PRODUCE,
+    ApiKey::FETCH,
+    ApiKey::LIST_OFFSETS,
+    ApiKey::METADATA,
+    ApiKey::FIND_COORDINATOR,
+    ApiKey::API_VERSIONS,
+    ApiKey::CREATE_TOPICS,
+    ApiKey::DELETE_TOPICS,
+];
+
+/// One request's circumstances; also the ticket by which it is answered later.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
+    pub(super) conn: ConnectionId,
     pub(super) broker: BrokerId,
     pub(super) key: ApiKey,
     pub(super) version: i16,
@@ -38,6 +49,8 @@ pub(super) enum Outcome {
     Answer(Frame),
     /// Served, and no answer is due.
     Silent,
+    /// A coordinator keeps the [`Call`] and [answers](ClusterState::answer) when it can.
+    Elsewhere,
     /// A fetch that waits for data.
     Park(Box<ParkedFetch>),
     /// A broker hangs up on such a request.
@@ -50,7 +63,7 @@ impl Call {
     /// # Panics
     ///
     /// When the response has no form in this version: the brokers' own mistake, whatever the request was.
-    fn answer<R: Request>(&self, mut response: R::Response) -> Frame {
+    pub(super) fn answer<R: Request>(&self, mut response: R::Response) -> Frame {
         match encode_response::<R>(&mut response, self.version, self.correlation_id) {
             Ok(frame) => frame,
             Err(error) => panic!("a simulated broker built a response that cannot be sent: {error}"),
@@ -58,15 +71,23 @@ impl Call {
     }
 }
 
+/// Serves a request if its body is one; a broker hangs up otherwise.
+pub(super) fn decoded<R: Request>(call: &Call, body: Bytes, serve: impl FnOnce(R) -> Outcome) -> Outcome {
+    R::decode(body, call.version).map_or(Outcome::Close, serve)
+}
+
+/// The same for a request that is answered at once.
+pub(super) fn answered<R: Request>(
+    call: &Call,
+    body: Bytes,
+    serve: impl FnOnce(R) -> R::Response,
+) -> Outcome {
+    decoded::<R>(call, body, |request| Outcome::Answer(call.answer::<R>(serve(request))))
+}
+
 impl ClusterState {
     /// Serves a request of a supported version; closes the connection if its body is not one.
     pub(super) fn dispatch(&mut self, call: &Call, body: Bytes) -> Outcome {
-        fn decoded<R: Request>(call: &Call, body: Bytes, serve: impl FnOnce(R) -> Outcome) -> Outcome {
-            R::decode(body, call.version).map_or(Outcome::Close, serve)
-        }
-        fn answered<R: Request>(call: &Call, body: Bytes, serve: impl FnOnce(R) -> R::Response) -> Outcome {
-            decoded::<R>(call, body, |request| Outcome::Answer(call.answer::<R>(serve(request))))
-        }
         match call.key {
             ApiKey::PRODUCE => decoded(call, body, |request: ProduceRequest| self.produce(call, request)),
             ApiKey::FETCH => decoded(call, body, |request: FetchRequest| self.fetch(call, request)),
@@ -86,21 +107,21 @@ impl ClusterState {
             ApiKey::DELETE_TOPICS => {
                 answered(call, body, |request: DeleteTopicsRequest| self.delete_topics(call, request))
             }
-            ApiKey::INIT_PRODUCER_ID => {
-                answered(call, body, |request: InitProducerIdRequest| self.init_producer_id(call, request))
-            }
+            key if groups::SERVED.contains(&key) => groups::dispatch(self, call, body),
+            key if transactions::SERVED.contains(&key) => transactions::dispatch(self, call, body),
+            key if admin::SERVED.contains(&key) => admin::dispatch(self, call, body),
             _ => Outcome::Close,
         }
     }
 
     /// Address of a broker, if it is up.
-    fn address(&self, broker: BrokerId) -> Option<(Str, i32)> {
+    pub(super) fn address(&self, broker: BrokerId) -> Option<(Str, i32)> {
         let broker = self.brokers.iter().find(|known| known.id == broker && known.up)?;
         Some((broker.host.clone(), i32::from(broker.port)))
     }
 
     /// The name under which a request's topic is found: an id's, from the version on that has ids.
-    fn topic_name(&self, by_id: bool, name: &Str, id: &Uuid) -> Result<Str, ErrorCode> {
+    pub(super) fn topic_name(&self, by_id: bool, name: &Str, id: &Uuid) -> Result<Str, ErrorCode> {
         match by_id {
             true => self.topic_names.get(id).cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_ID),
             false => Ok(name.clone()),
@@ -109,6 +130,6 @@ impl ClusterState {
 }
 
 /// The topic and partition of a request, or the code for one that is not there.
-fn found(topic: Option<&Topic>, index: i32) -> Result<&Partition, ErrorCode> {
+pub(super) fn found(topic: Option<&Topic>, index: i32) -> Result<&Partition, ErrorCode> {
     topic.and_then(|topic| topic.partition(index)).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
 }

@@ -21,6 +21,7 @@ use milena_core::{Address, CloseReason, Instant, Now};
 
 use super::executor::Inbox;
 use super::random::Random;
+use super::stuck::{Owner, Wait};
 use super::trace::{Event as Told, Trace};
 use super::{Options, lock};
 use crate::cluster::{self, ClusterOutput, ClusterState, ConnectionId};
@@ -409,6 +410,8 @@ pub(super) fn bootstrap(cluster: &ClusterState) -> String {
 /// What a client runs on.
 pub(super) struct SimRuntime {
     pub(super) shared: Arc<Shared>,
+    /// Its number, from 1.
+    pub(super) client: u32,
     /// How far this client's wall clock is ahead of the brokers', in milliseconds.
     pub(super) skew_ms: i64,
 }
@@ -443,7 +446,7 @@ impl Runtime for SimRuntime {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.shared.inbox.spawn(task);
+        self.shared.inbox.spawn(Owner::Client(self.client, None), task);
     }
 }
 
@@ -467,6 +470,7 @@ impl Future for Sleep {
             return Poll::Ready(());
         }
         self.event = Some(state.set(self.at, Event::Wake(cx.waker().clone())));
+        shared.inbox.wait(Wait::Time(self.at));
         Poll::Pending
     }
 }
@@ -493,6 +497,7 @@ impl SimStream {
         match link.phase {
             Phase::Connecting => {
                 link.wait(cx);
+                self.shared.inbox.wait(Wait::Connect(link.broker));
                 Poll::Pending
             }
             Phase::Open => Poll::Ready(Ok(())),
@@ -520,6 +525,7 @@ impl Stream for SimStream {
             return Poll::Ready(Ok(0));
         }
         link.wait(cx);
+        self.shared.inbox.wait(Wait::Data(link.broker));
         Poll::Pending
     }
 
@@ -532,6 +538,7 @@ impl Stream for SimStream {
         let room = WINDOW_BYTES.saturating_sub(link.up.bytes);
         if room == 0 {
             link.wait(cx);
+            self.shared.inbox.wait(Wait::Room(link.broker));
             return Poll::Pending;
         }
         let offered: usize = segments.iter().map(|segment| segment.len()).sum();

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use milena_core::protocol::BrokerId;
 
+use super::plan::ProcessId;
+
 /// Why a run did not come to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stuck {
@@ -108,6 +110,7 @@ impl fmt::Display for Alive {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Name {
     pub(super) id: u64,
+    pub(super) process: ProcessId,
     pub(super) owner: Owner,
 }
 

@@ -137,6 +137,11 @@ impl Swarm {
         stretched
     }
 
+    /// Whether this may come up.
+    pub(super) fn has(&self, kind: Kind) -> bool {
+        self.options.faults.faults().any(|fault| fault.kind() == kind)
+    }
+
     /// Whether a record that was acknowledged is in the log for good.
     pub(super) fn is_durable(&self) -> bool {
         let copied_at_once = self.options.cluster.replication_lag.1.is_zero()

@@ -76,7 +76,7 @@ impl Swarm {
             max_in_flight: r.within(1..=5) as usize,
             metadata_max_age: r.pick(&[1, 300].map(s)),
         };
-        let end = r.duration(ms(10), s(10));
+        let end = ms(10 + r.of_any_size(13) as u64);
         let (writers, readers) = (r.within(1..=2) as u32, r.within(1..=2) as u32);
         let nodes = options.cluster.nodes;
         let stage = Stage { nodes, processes: writers + readers, topic: TOPIC, partitions, end };
@@ -227,7 +227,7 @@ fn draw_reader(r: &mut Random) -> ReaderConfig {
     let mut reader = ReaderConfig::new(TOPIC);
     reader.partition_bytes = r.pick(&[1, 300, 5_000, 1 << 20]);
     reader.max_bytes = r.pick(&[1, 2_000, 50 << 20]);
-    reader.max_wait = r.pick(&[10, 100, 500].map(ms));
+    reader.max_wait = r.pick(&[10, 100, 500, 500].map(ms));
     reader.buffer_bytes = r.pick(&[1 << 16, 64 << 20]);
     reader
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 use milena_core::{Client, Error, Fault, Reader, Record, Start, Until, WriteError, Writer, Written};
 
 use super::ledger::{Ledger, Outcome, Promises, Seen, Tally, compare, value};
-use super::plan::Kind;
+use super::plan::{Kind, ProcessId, Route};
 use super::swarm::{Swarm, TOPIC};
 use super::{Random, World, lock};
 
@@ -69,8 +69,12 @@ pub(super) async fn carry_out(mut swarm: Swarm, world: World) -> Result<Tally, S
     for process in writing {
         process.await?;
     }
-    // What is still on its way on connections given up may arrive as late as this.
-    world.sleep(swarm.options.longest_stall * 2 + swarm.client.request_timeout * 2).await;
+    // What is still on its way on connections given up may yet be written.
+    for process in 1..=swarm.writers {
+        while world.connections(Route::all().from(ProcessId(process))).1 > 0 {
+            world.sleep(Duration::from_millis(100)).await;
+        }
+    }
     for read in &reads {
         let caught_up = caught_up(&work, &world, read);
         let behind = || format!("a reader does not get to the end: {:?}", ends(&lock(read)));
@@ -82,7 +86,7 @@ pub(super) async fn carry_out(mut swarm: Swarm, world: World) -> Result<Tally, S
     }
     let tally = check(&work, &world, &reads).await?;
     world.sleep(Duration::from_secs(1)).await;
-    match world.connections() {
+    match world.connections(Route::all()).0 {
         0 => Ok(tally),
         left => Err(format!("{left} connections are left when all clients are closed")),
     }

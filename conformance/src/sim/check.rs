@@ -107,7 +107,9 @@ pub fn seeds(otherwise: Range<u64>) -> Range<u64> {
     };
     match range {
         Some(range) if !range.is_empty() => range,
-        _ => panic!("MILENA_SEEDS={text}: a number of seeds, or a range of them such as 1000..2000, is wanted"),
+        _ => {
+            panic!("MILENA_SEEDS={text}: a number of seeds, or a range of them such as 1000..2000, is wanted")
+        }
     }
 }
 

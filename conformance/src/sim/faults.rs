@@ -250,7 +250,9 @@ impl State {
             let Some(link) = self.links.get_mut(&id) else { continue };
             let (process, broker) = (link.process, link.broker);
             let step = match link.stopped {
-                Some(Step::Knock) if self.faults.holds_connect(process, broker).is_none() => Some(Event::Knock(id)),
+                Some(Step::Knock) if self.faults.holds_connect(process, broker).is_none() => {
+                    Some(Event::Knock(id))
+                }
                 Some(Step::Welcome) if self.faults.blocks(process, broker, false).is_none() => {
                     Some(Event::Welcome(id))
                 }

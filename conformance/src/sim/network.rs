@@ -192,7 +192,8 @@ impl State {
         let broker = *self.hosts.get(&address.host).filter(|_| address.port == PORT)?;
         let id = self.next_link;
         self.next_link += 1;
-        self.links.insert(id, Link::new(process, broker, Random::new(self.link_seed.wrapping_mul(id | 1) ^ id)));
+        self.links
+            .insert(id, Link::new(process, broker, Random::new(self.link_seed.wrapping_mul(id | 1) ^ id)));
         self.tell(Told::Connect { link: id, broker });
         let at = self.now + self.delay(id, true);
         self.set(at, Event::Knock(id));

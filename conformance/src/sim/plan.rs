@@ -489,7 +489,11 @@ impl FaultPlan {
                     return Err(PlanError::Moment { kind: fault.kind(), until: *until });
                 }
                 Some(until) if until <= from => {
-                    return Err(PlanError::EndsBeforeStart { kind: fault.kind(), from: *from, until: *until });
+                    return Err(PlanError::EndsBeforeStart {
+                        kind: fault.kind(),
+                        from: *from,
+                        until: *until,
+                    });
                 }
                 _ => {}
             }
@@ -672,11 +676,17 @@ mod tests {
         let to = |broker| route.to(BrokerId(broker));
         let plan = FaultPlan::default;
         for (plan, error) in [
-            (plan().at(s(1), Fault::Reset { route: to(4) }), "no broker 4: the cluster has those from 1 to 3"),
+            (
+                plan().at(s(1), Fault::Reset { route: to(4) }),
+                "no broker 4: the cluster has those from 1 to 3",
+            ),
             (plan().at(s(1), Fault::Crash { broker: BrokerId(0), lose_page_cache: false }), "no broker 0"),
             (plan().between(s(2)..s(1), Fault::Refuse { route }), "refused: ends at 1s, but begins at 2s"),
             (plan().between(s(2)..s(2), Fault::Refuse { route }), "refused: ends at 2s, but begins at 2s"),
-            (plan().between(s(1)..s(2), Fault::Reset { route }), "reset: is a moment and can't last until 2s"),
+            (
+                plan().between(s(1)..s(2), Fault::Reset { route }),
+                "reset: is a moment and can't last until 2s",
+            ),
             (
                 plan().at(s(1), Fault::Stalls { route, per_ten_thousand: 10_001, longest: s(1) }),
                 "10001 of 10,000",
@@ -685,7 +695,10 @@ mod tests {
                 plan().at(s(1), Fault::Latency { route, way: Way::Both, shortest: s(2), longest: s(1) }),
                 "the shortest time, 2s, is longer",
             ),
-            (plan().at(s(1), Fault::Bandwidth { route, way: Way::Both, bytes_per_second: 0 }), "1 byte a second"),
+            (
+                plan().at(s(1), Fault::Bandwidth { route, way: Way::Both, bytes_per_second: 0 }),
+                "1 byte a second",
+            ),
             (plan().at(s(1), Fault::Pieces { route, longest: 0 }), "1 byte or more"),
             (plan().at(s(1), Fault::Drift { process: ProcessId(1), ppm: -600_000 }), "-600000 ppm"),
             (plan().at(s(1), Fault::Pause { process: ProcessId(0) }), "process 0"),

@@ -106,6 +106,7 @@ fn a_process_that_is_paused_does_nothing_until_it_goes_on() {
             let inside = working.clone();
             working.run(async move { write_one(&inside).await }).await
         });
+        world.sleep(Duration::from_micros(100)).await;
         world.fault_for(s(3), Fault::Pause { process: process.id() }).unwrap();
         task.await
     });

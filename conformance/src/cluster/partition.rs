@@ -44,6 +44,8 @@ struct Follower {
     end_offset: i64,
     /// As its leader told with the last batches.
     high_watermark: i64,
+    /// Whether the leader knows of it: a new one has to be asked for records first.
+    known: bool,
 }
 
 /// A broker that has not heard of the newest leadership.
@@ -214,6 +216,7 @@ impl Partition {
         // It hears of the high watermark as it was when it asked.
         follower.high_watermark = self.main.high_watermark;
         follower.end_offset = self.main.log.end_offset();
+        follower.known = true;
         if !self.now.in_sync.contains(&broker) {
             self.now.in_sync.push(broker);
         }
@@ -224,7 +227,8 @@ impl Partition {
     pub(super) fn lags(&self, broker: BrokerId) -> bool {
         let (end, high_watermark) = (self.main.log.end_offset(), self.main.high_watermark);
         let in_sync = self.now.in_sync.contains(&broker);
-        let lacks = |has: &Follower| has.end_offset < end || has.high_watermark < high_watermark;
+        let lacks =
+            |has: &Follower| !has.known || has.end_offset < end || has.high_watermark < high_watermark;
         !self.behind.contains_key(&broker)
             && self.followers.get(&broker).is_some_and(|has| !in_sync || lacks(has))
     }
@@ -232,9 +236,10 @@ impl Partition {
     /// The high watermark is where the in-sync replica that has least ends; it never goes back. Whether it moved.
     pub(super) fn advance(&mut self) -> bool {
         let end = self.main.log.end_offset();
-        let ends = self.now.in_sync.iter().map(|replica| {
-            let follower = self.followers.get(replica);
-            if *replica == self.now.leader { end } else { follower.map_or(end, |has| has.end_offset) }
+        let ends = self.now.in_sync.iter().map(|replica| match self.followers.get(replica) {
+            Some(follower) if follower.known => follower.end_offset,
+            Some(_) => self.main.high_watermark,
+            None => end,
         });
         let reached = ends.min().unwrap_or(end);
         let moved = self.now.leader != BrokerId::NONE && reached > self.main.high_watermark;
@@ -290,6 +295,7 @@ impl Partition {
         let end = self.main.log.end_offset();
         for follower in self.followers.values_mut() {
             follower.end_offset = follower.end_offset.min(end);
+            follower.known = false;
         }
         self.advance();
     }
@@ -299,7 +305,7 @@ impl Partition {
         if leader != BrokerId::NONE {
             let high_watermark = self.main.high_watermark;
             let end_offset = self.on_leaders_disk.take().unwrap_or(self.main.log.end_offset());
-            self.followers.insert(leader, Follower { end_offset, high_watermark });
+            self.followers.insert(leader, Follower { end_offset, high_watermark, known: false });
         }
     }
 

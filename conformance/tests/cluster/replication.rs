@@ -327,7 +327,7 @@ fn compaction_keeps_the_newest_record_of_each_key() {
                 &[],
             );
         }
-        script.produced(conn, builder.seal(codec, Producer::NONE).unwrap());
+        assert_eq!(script.produced(conn, builder.seal(codec, Producer::NONE).unwrap()).0, ErrorCode::NONE);
     }
     let size = |script: &Script| script.state.log("t", 0).map(|batch| batch.size_bytes()).sum::<usize>();
     let before = size(&script);
@@ -343,6 +343,7 @@ fn compaction_keeps_the_newest_record_of_each_key() {
         failed(ErrorCode::OFFSET_OUT_OF_RANGE)
     );
     script.advance(60_000);
+    script.state.handle_timeout(script.now);
     assert_eq!(script.state.delete_expired("t", ms(1_000)), 1);
     assert_eq!(script.state.offsets("t", 0), Some((6, 6)));
 }

@@ -9,8 +9,8 @@ use milena_core::protocol::{self, ApiKey, BrokerId, LeaderEpoch, Request, Reques
 use milena_core::record::Batch;
 use milena_core::wire::{Frame, Str, Uuid};
 
-use super::api::{self, Call, Outcome, ParkedFetch};
 use super::admin::Admin;
+use super::api::{self, Call, Outcome, ParkedFetch};
 use super::coordinator::Coordinators;
 use super::fault::{Fault, Faults};
 use super::groups::Groups;
@@ -153,7 +153,8 @@ impl ClusterState {
         }
         let conn = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        let connection = Connection { broker, client_id: None, queue: VecDeque::new(), queued_bytes: 0, busy: None };
+        let connection =
+            Connection { broker, client_id: None, queue: VecDeque::new(), queued_bytes: 0, busy: None };
         self.connections.insert(conn, connection);
         Some(conn)
     }
@@ -401,11 +402,12 @@ impl ClusterState {
         for partition in &topic.partitions {
             self.woken.extend(&partition.waiting);
         }
+        self.on_topic_deleted(name);
         true
     }
 
     /// splitmix64, twice: ids need no more than to be different and to follow from the seed.
-    fn random_uuid(&mut self) -> Uuid {
+    pub(super) fn random_uuid(&mut self) -> Uuid {
         let mut next = || {
             self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mut mixed = self.random;
@@ -556,6 +558,15 @@ impl ClusterState {
     /// The requests behind it are served only when the machine at work is done ([`Self::settle`]).
     pub(super) fn answer<R: Request>(&mut self, call: &Call, response: R::Response) {
         self.completed.push_back((call.conn, call.answer::<R>(response)));
+    }
+
+    /// The outcome of a request that was handed to a machine: its answer, if that was given at once.
+    pub(super) fn waited(&mut self, call: &Call) -> Outcome {
+        let place = self.completed.iter().position(|(conn, _)| *conn == call.conn);
+        match place.and_then(|place| self.completed.remove(place)) {
+            Some((_, frame)) => Outcome::Answer(frame),
+            None => Outcome::Elsewhere,
+        }
     }
 
     /// What the client of a connection calls itself.

@@ -58,11 +58,13 @@ impl ClusterState {
 
     /// Answers a join in the form of its version and release.
     pub(super) fn answer_join(&mut self, call: &Call, mut response: JoinGroupResponse) {
+        if response.error_code != ErrorCode::NONE {
+            let release = self.options.as_version;
+            response.generation_id = if release < Release::V2_2 { 0 } else { -1 };
+            response.protocol_name = response.protocol_name.filter(|_| release >= Release::V4_0);
+        }
         if call.version < 7 {
             response.protocol_name.get_or_insert_default();
-        }
-        if response.error_code != ErrorCode::NONE && self.options.as_version < Release::V2_2 {
-            response.generation_id = 0;
         }
         self.answer::<JoinGroupRequest>(call, response);
     }

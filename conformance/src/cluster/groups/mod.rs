@@ -10,6 +10,8 @@ mod classic;
 mod membership;
 mod offset_apis;
 mod offsets;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -178,6 +180,8 @@ impl ClusterState {
     }
 
     fn arm_at(&mut self, id: &Str, due: Duration) {
+        // What was due while there was no coordinator is due now.
+        let due = due.max(self.now.elapsed);
         if self.groups.armed.get(id).is_none_or(|armed| due < *armed) {
             self.groups.armed.insert(id.clone(), due);
             self.set_timer(due, Timer::Group(id.clone()));
@@ -216,10 +220,13 @@ impl ClusterState {
             return;
         }
         self.groups.cleanups.remove(id);
-        let Some(Group::Classic(group)) = self.groups.by_id.get(id) else { return };
-        self.groups.offsets.expire(id, group, self.now.wall_ms, &self.options);
-        if group.state() == State::Empty && self.groups.offsets.is_empty(id) {
-            self.groups.remove(id);
+        let Some((id, Group::Classic(group))) = self.groups.by_id.get_key_value(id) else { return };
+        let id = id.clone();
+        self.groups.offsets.expire(&id, group, self.now.wall_ms, &self.options);
+        if let Some(expiry_ms) = self.groups.offsets.next_expiry_ms(&id, group, &self.options) {
+            self.plan_cleanup(&id, expiry_ms);
+        } else if group.state() == State::Empty && self.groups.offsets.is_empty(&id) {
+            self.groups.remove(&id);
         }
     }
 

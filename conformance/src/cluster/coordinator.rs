@@ -97,7 +97,7 @@ impl ClusterState {
             let Some(topic) = self.topics.get(kind.topic()) else { continue };
             let mut moved = Vec::new();
             for (partition, index) in topic.partitions.iter().zip(0..) {
-                let (leader, epoch) = (partition.leader, partition.leader_epoch);
+                let (leader, epoch) = (partition.now.leader, partition.now.epoch);
                 let seat = self.coordinators.seats.get(&(kind, index));
                 if seat.is_none_or(|(_, known, _)| *known != epoch) {
                     let loaded = match seat {
@@ -120,7 +120,7 @@ impl ClusterState {
 
     /// Creates the topic of a kind of coordinator; not if no broker is up.
     fn create_coordinators(&mut self, kind: CoordinatorKind) -> bool {
-        let up = self.brokers.iter().filter(|broker| broker.up).count();
+        let up = self.brokers.iter().filter(|broker| self.is_alive(broker.id)).count();
         let replicas = up.min(MOST_REPLICAS);
         let partitions = self.options.coordinator_partitions.max(1);
         let Ok(assignment) = self.plan_topic(kind.topic(), partitions, replicas as i16) else { return false };

@@ -2,6 +2,7 @@
 
 mod brokers;
 mod connections;
+mod faults;
 mod groups;
 mod groups_admin;
 mod groups_member;
@@ -9,6 +10,8 @@ mod groups_moves;
 mod groups_offsets;
 mod groups_static;
 mod reading;
+mod replication;
 mod script;
+mod sessions;
 mod tcp;
 mod writing;

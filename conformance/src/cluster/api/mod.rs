@@ -4,21 +4,28 @@ pub(super) mod api_versions;
 mod fetch;
 mod list_offsets;
 mod metadata;
+mod offset_for_leader_epoch;
 mod produce;
 mod topics;
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use milena_core::protocol::{
     ApiKey, ApiVersionsRequest, BrokerId, CreateTopicsRequest, DeleteTopicsRequest, ErrorCode, FetchRequest,
-    FindCoordinatorRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest, Request, encode_response,
+    FindCoordinatorRequest, ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest,
+    Request, encode_response,
 };
 use milena_core::wire::{Frame, Str, Uuid};
 
+use super::partition::Partition;
+use super::replication::Place;
 use super::state::ClusterState;
-use super::topic::{Partition, Topic};
+use super::topic::Topic;
 use super::{ConnectionId, admin, groups, transactions};
 
-pub(super) use fetch::ParkedFetch;
+use fetch::ParkedFetch;
+use produce::ParkedProduce;
 
 /// The APIs of this module.
 pub(super) const SERVED: &[ApiKey] = &[
@@ -30,6 +37,7 @@ pub(super) const SERVED: &[ApiKey] = &[
     ApiKey::API_VERSIONS,
     ApiKey::CREATE_TOPICS,
     ApiKey::DELETE_TOPICS,
+    ApiKey::OFFSET_FOR_LEADER_EPOCH,
 ];
 
 /// One request's circumstances; also the ticket by which it is answered later.
@@ -51,10 +59,36 @@ pub(super) enum Outcome {
     Silent,
     /// A coordinator keeps the [`Call`] and [answers](ClusterState::answer) when it can.
     Elsewhere,
-    /// A fetch that waits for data.
-    Park(Box<ParkedFetch>),
+    /// It waits for what happens to partitions, or for its deadline.
+    Park(Parked),
     /// A broker hangs up on such a request.
     Close,
+}
+
+/// A request that waits: Kafka calls the place purgatory.
+#[derive(Debug)]
+pub(super) enum Parked {
+    /// For data.
+    Fetch(Box<ParkedFetch>),
+    /// For the in-sync replicas.
+    Produce(Box<ParkedProduce>),
+}
+
+impl Parked {
+    pub(super) fn deadline(&self) -> Duration {
+        match self {
+            Parked::Fetch(fetch) => fetch.deadline,
+            Parked::Produce(produce) => produce.deadline,
+        }
+    }
+
+    /// Whatever happens there may complete it.
+    pub(super) fn places(&self) -> &[Place] {
+        match self {
+            Parked::Fetch(fetch) => &fetch.places,
+            Parked::Produce(produce) => &produce.places,
+        }
+    }
 }
 
 impl Call {
@@ -86,6 +120,22 @@ pub(super) fn answered<R: Request>(
 }
 
 impl ClusterState {
+    /// Whether a request that waits need not any more.
+    pub(super) fn is_complete(&self, parked: &Parked) -> bool {
+        match parked {
+            Parked::Fetch(fetch) => self.is_fetch_complete(fetch),
+            Parked::Produce(produce) => self.is_produce_complete(produce),
+        }
+    }
+
+    /// Answers it with what there is.
+    pub(super) fn complete_parked(&mut self, parked: Parked) -> Frame {
+        match parked {
+            Parked::Fetch(fetch) => self.complete_fetch(*fetch),
+            Parked::Produce(produce) => self.complete_produce(*produce),
+        }
+    }
+
     /// Serves a request of a supported version; closes the connection if its body is not one.
     pub(super) fn dispatch(&mut self, call: &Call, body: Bytes) -> Outcome {
         match call.key {
@@ -107,6 +157,11 @@ impl ClusterState {
             ApiKey::DELETE_TOPICS => {
                 answered(call, body, |request: DeleteTopicsRequest| self.delete_topics(call, request))
             }
+            ApiKey::OFFSET_FOR_LEADER_EPOCH => {
+                answered(call, body, |request: OffsetForLeaderEpochRequest| {
+                    self.offset_for_leader_epoch(call, request)
+                })
+            }
             key if groups::SERVED.contains(&key) => groups::dispatch(self, call, body),
             key if transactions::SERVED.contains(&key) => transactions::dispatch(self, call, body),
             key if admin::SERVED.contains(&key) => admin::dispatch(self, call, body),
@@ -114,9 +169,9 @@ impl ClusterState {
         }
     }
 
-    /// Address of a broker, if it is up.
+    /// Address of a broker that the controller takes for alive.
     pub(super) fn address(&self, broker: BrokerId) -> Option<(Str, i32)> {
-        let broker = self.brokers.iter().find(|known| known.id == broker && known.up)?;
+        let broker = self.brokers.iter().find(|known| known.id == broker && !known.fenced)?;
         Some((broker.host.clone(), i32::from(broker.port)))
     }
 

@@ -3,8 +3,8 @@
 //! Console clients and those of Apache's system tests, of Kafka 4.3.1. Runs where Java and Maven are.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
-use std::process::{Child, Command, Output, Stdio};
+use std::io::{self, Write};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use milena_conformance::cluster::{Cluster, ClusterOptions};
@@ -26,24 +26,30 @@ fn java(class: &str, args: &[&str]) -> Command {
     command
 }
 
-/// Runs to its end, within the limit.
-fn output(mut child: Child, what: &str) -> Output {
+/// Runs to its end, within the limit; what it writes is read on the way, or it would wait for that.
+fn output(mut child: Child, what: &str) -> String {
+    let mut stdout = child.stdout.take().unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let stdout = std::thread::spawn(move || io::read_to_string(&mut stdout).unwrap());
+    let stderr = std::thread::spawn(move || io::read_to_string(&mut stderr).unwrap());
     let start = Instant::now();
-    while child.try_wait().unwrap().is_none() {
-        if start.elapsed() > LIMIT {
-            let _ = child.kill();
-            panic!("{what} does not end: {:?}", child.wait_with_output());
+    let ended = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break Some(status),
+            None if start.elapsed() > LIMIT => {
+                let _ = child.kill();
+                break None;
+            }
+            None => std::thread::sleep(Duration::from_millis(50)),
         }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{what}: {output:?}");
-    output
+    };
+    let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+    assert!(ended.is_some_and(|status| status.success()), "{what}: {ended:?}\n{stderr}\n{stdout:.2000}");
+    stdout
 }
 
 fn run(class: &str, args: &[&str]) -> String {
-    let output = output(java(class, args).spawn().unwrap(), class);
-    String::from_utf8(output.stdout).unwrap()
+    output(java(class, args).spawn().unwrap(), class)
 }
 
 /// The events of a verifiable client, by their names.
@@ -150,8 +156,7 @@ fn verifiable_clients_write_idempotently_and_consume_in_groups() {
         .spawn()
         .unwrap()
     };
-    let members = [consumer("a"), consumer("b")]
-        .map(|child| events(&String::from_utf8(output(child, "VerifiableConsumer").stdout).unwrap()));
+    let members = [consumer("a"), consumer("b")].map(|child| events(&output(child, "VerifiableConsumer")));
     let mut consumed: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
     for member in &members {
         assert!(member.contains_key("partitions_assigned") && member.contains_key("shutdown_complete"));

@@ -1,7 +1,7 @@
 //! One broker, real or simulated, and what it answered.
 //!
 //! Left out of what is compared, in every answer: texts of errors (people read them, clients must not), throttle times,
-//! addresses, cluster ids, racks, times that the broker's clock gives. Ids that a broker chooses (of topics, brokers,
+//! addresses, cluster ids, racks, times that the broker's clock gives, the order of topics and members. Ids that a broker chooses (of topics, brokers,
 //! producers, members, fetch sessions) are compared by the order in which they first come: the first is `id 0`.
 
 use std::collections::BTreeMap;
@@ -54,10 +54,11 @@ const LEFT_OUT: [&str; 9] = [
 ];
 
 /// Fields of ids that a broker chooses, and which of them are ids of the same things.
-const IDS: [(&str, &str); 14] = [
+const IDS: [(&str, &str); 15] = [
     ("topicId", "topic"),
     ("producerId", "producer"),
     ("memberId", "member"),
+    ("leader", "member"),
     ("sessionId", "session"),
     ("nodeId", "broker"),
     ("brokerId", "broker"),
@@ -91,6 +92,11 @@ impl Peer {
     pub(crate) fn second(&self) -> Peer {
         let second = Peer::connect(&self.bootstrap, &self.release.to_string());
         Peer { ids: self.ids.clone(), ..second }
+    }
+
+    /// Knows the ids that the other knows.
+    pub(crate) fn ids_of(&mut self, other: &Peer) {
+        self.ids.clone_from(&other.ids);
     }
 
     /// Takes over what another connection was told.
@@ -186,7 +192,13 @@ impl Peer {
                     }
                 }
             }
-            Value::Array(items) => items.iter_mut().for_each(|item| self.normalise(name, item)),
+            Value::Array(items) => {
+                // Brokers list them as their hash tables have them.
+                if matches!(name, "topics" | "members") {
+                    items.sort_by_cached_key(without_id);
+                }
+                items.iter_mut().for_each(|item| self.normalise(name, item));
+            }
             _ => {
                 if let Some((_, kind)) = IDS.iter().find(|(field, _)| *field == name) {
                     *value = self.id(kind, value);
@@ -242,6 +254,14 @@ impl Peer {
         }
         json!({ "batches": told, "truncated": batches.is_truncated() })
     }
+}
+
+fn without_id(item: &Value) -> String {
+    let mut item = item.clone();
+    if let Some(fields) = item.as_object_mut() {
+        fields.remove("memberId");
+    }
+    item.to_string()
 }
 
 /// A produce request in any version, by name and by id.

@@ -77,7 +77,7 @@ fn metadata(topic: &str) -> MetadataRequest {
     MetadataRequest { topics: Some(vec![topic]), allow_auto_topic_creation: false, ..Default::default() }
 }
 
-fn fetch(topic: (&str, Uuid), offsets: &[(i32, i64)]) -> FetchRequest {
+pub(super) fn fetch(topic: (&str, Uuid), offsets: &[(i32, i64)]) -> FetchRequest {
     let partition = |(partition, fetch_offset): &(i32, i64)| FetchPartition {
         partition: *partition,
         fetch_offset: *fetch_offset,

@@ -7,6 +7,7 @@
 mod groups;
 mod log;
 mod peer;
+mod transactions;
 
 use milena_conformance::cluster::{Cluster, ClusterOptions};
 use milena_conformance::kafka::{Kafka, available_for};
@@ -17,7 +18,7 @@ use peer::{Peer, Step};
 /// Its name, and what is called.
 type Script = (&'static str, fn(&mut Peer));
 
-const SCRIPTS: &[&[Script]] = &[log::SCRIPTS, groups::SCRIPTS];
+const SCRIPTS: &[&[Script]] = &[log::SCRIPTS, groups::SCRIPTS, transactions::SCRIPTS];
 
 #[test]
 fn as_kafka_4_3_answers() {

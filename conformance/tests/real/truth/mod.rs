@@ -4,6 +4,7 @@
 //! `peer.rs`), and both transcripts are compared. Where the two are agreed to differ the script says so, with the reason:
 //! see [`Peer::agreed`].
 
+mod groups;
 mod log;
 mod peer;
 
@@ -16,7 +17,7 @@ use peer::{Peer, Step};
 /// Its name, and what is called.
 type Script = (&'static str, fn(&mut Peer));
 
-const SCRIPTS: &[&[Script]] = &[log::SCRIPTS];
+const SCRIPTS: &[&[Script]] = &[log::SCRIPTS, groups::SCRIPTS];
 
 #[test]
 fn as_kafka_4_3_answers() {

@@ -54,10 +54,11 @@ const LEFT_OUT: [&str; 9] = [
 ];
 
 /// Fields of ids that a broker chooses, and which of them are ids of the same things.
-const IDS: [(&str, &str); 14] = [
+const IDS: [(&str, &str); 15] = [
     ("topicId", "topic"),
     ("producerId", "producer"),
     ("memberId", "member"),
+    ("leader", "member"),
     ("sessionId", "session"),
     ("nodeId", "broker"),
     ("brokerId", "broker"),

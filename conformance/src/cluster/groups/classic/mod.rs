@@ -67,12 +67,6 @@ impl Step<'_> {
         self.answers.push(Answer::Join(call, response));
     }
 
-    /// The same to one who is no member, or not any more; Kafka words it a little differently.
-    fn refuse_stranger(&mut self, call: Call, member_id: Str, error_code: ErrorCode) {
-        let response = JoinGroupResponse { member_id, error_code, protocol_name: None, ..Default::default() };
-        self.answers.push(Answer::Join(call, response));
-    }
-
     fn refuse_sync(&mut self, call: Call, error_code: ErrorCode) {
         self.answers.push(Answer::Sync(call, SyncGroupResponse { error_code, ..Default::default() }));
     }

@@ -563,15 +563,6 @@ impl ClusterState {
         self.completed.push_back((call.conn, call.answer::<R>(response)));
     }
 
-    /// The outcome of a request that was handed to a machine: its answer, if that was given at once.
-    pub(super) fn waited(&mut self, call: &Call) -> Outcome {
-        let place = self.completed.iter().position(|(conn, _)| *conn == call.conn);
-        match place.and_then(|place| self.completed.remove(place)) {
-            Some((_, frame)) => Outcome::Answer(frame),
-            None => Outcome::Elsewhere,
-        }
-    }
-
     /// What the client of a connection calls itself.
     pub(super) fn client_id(&self, conn: ConnectionId) -> Option<Str> {
         self.connections.get(&conn)?.client_id.clone()

@@ -1,4 +1,6 @@
 //! JoinGroup, SyncGroup, Heartbeat, LeaveGroup: the requests of members, in all their forms.
+//!
+//! Joins and syncs are all answered by way of the machine, whether they wait or not.
 
 use std::time::Duration;
 
@@ -20,7 +22,7 @@ impl ClusterState {
         if let Err(error_code) = self.admit_join(call, &request) {
             let member_id = request.member_id;
             self.answer_join(call, JoinGroupResponse { error_code, member_id, ..Default::default() });
-            return self.waited(call);
+            return Outcome::Elsewhere;
         }
         self.make_classic(&id);
         let client_id = self.client_id(call.conn).unwrap_or_default();
@@ -31,7 +33,7 @@ impl ClusterState {
         };
         let joining = Joining { call: *call, request, client_id, new_id };
         self.step(&id, |group, step| group.join(step, joining));
-        self.waited(call)
+        Outcome::Elsewhere
     }
 
     fn admit_join(&self, call: &Call, request: &JoinGroupRequest) -> Result<(), ErrorCode> {
@@ -59,9 +61,8 @@ impl ClusterState {
     /// Answers a join in the form of its version and release.
     pub(super) fn answer_join(&mut self, call: &Call, mut response: JoinGroupResponse) {
         if response.error_code != ErrorCode::NONE {
-            let release = self.options.as_version;
-            response.generation_id = if release < Release::V2_2 { 0 } else { -1 };
-            response.protocol_name = response.protocol_name.filter(|_| release >= Release::V4_0);
+            response.generation_id = if self.options.as_version < Release::V2_2 { 0 } else { -1 };
+            response.protocol_name = None;
         }
         if call.version < 7 {
             response.protocol_name.get_or_insert_default();
@@ -94,7 +95,7 @@ impl ClusterState {
         if let Err(error_code) = taken {
             self.answer::<SyncGroupRequest>(call, SyncGroupResponse { error_code, ..Default::default() });
         }
-        self.waited(call)
+        Outcome::Elsewhere
     }
 
     pub(super) fn heartbeat(&mut self, call: &Call, request: &HeartbeatRequest) -> HeartbeatResponse {

@@ -51,6 +51,11 @@ fn is_too_large(metadata: Option<&Str>) -> bool {
     metadata.is_some_and(|metadata| metadata.encode_utf16().count() > LONGEST_METADATA)
 }
 
+/// Brokers answer first for what is not there.
+fn is_there(code: ErrorCode) -> bool {
+    !matches!(code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID)
+}
+
 impl ClusterState {
     // ---- commit ----
 
@@ -91,14 +96,18 @@ impl ClusterState {
                 let error_code = checked.err().unwrap_or(ErrorCode::NONE);
                 OffsetCommitResponsePartition { partition_index, error_code, ..Default::default() }
             });
+            let mut partitions: Vec<_> = partitions.collect();
+            partitions.sort_by_key(|partition| is_there(partition.error_code));
             OffsetCommitResponseTopic {
-                partitions: partitions.collect(),
+                partitions,
                 name: asked.name,
                 topic_id: asked.topic_id,
                 ..Default::default()
             }
         });
-        OffsetCommitResponse { topics: responses.collect(), ..Default::default() }
+        let mut topics: Vec<_> = responses.collect();
+        topics.sort_by_key(|topic| topic.partitions.first().is_none_or(|first| is_there(first.error_code)));
+        OffsetCommitResponse { topics, ..Default::default() }
     }
 
     /// Whether there is such a partition to commit for; before 2.0 only the topic is looked for.
@@ -377,12 +386,14 @@ impl ClusterState {
                 let error_code = deleted.err().unwrap_or(ErrorCode::NONE);
                 OffsetDeleteResponsePartition { partition_index, error_code, ..Default::default() }
             });
-            let partitions = partitions.collect();
+            let mut partitions: Vec<_> = partitions.collect();
+            partitions.sort_by_key(|partition| is_there(partition.error_code));
             OffsetDeleteResponseTopic { name: topic.name, partitions, ..Default::default() }
         });
-        let response = OffsetDeleteResponse { topics: topics.collect(), ..Default::default() };
+        let mut topics: Vec<_> = topics.collect();
+        topics.sort_by_key(|topic| topic.partitions.first().is_none_or(|first| is_there(first.error_code)));
         self.forget_if_unused(&id);
-        response
+        OffsetDeleteResponse { topics, ..Default::default() }
     }
 
     fn check_delete(&self, call: &Call, id: &str) -> Result<(), ErrorCode> {

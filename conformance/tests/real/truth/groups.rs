@@ -1,314 +1,375 @@
-//! Groups of the classic protocol, and their offsets.
+//! Groups of the classic protocol, static members, offsets.
 
 use bytes::Bytes;
-use milena_core::protocol::delete_groups::DeletableGroupResult;
+use milena_core::protocol::consumer_protocol::ConsumerProtocolSubscription;
 use milena_core::protocol::join_group::JoinGroupRequestProtocol;
 use milena_core::protocol::leave_group::MemberIdentity;
 use milena_core::protocol::offset_commit::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+use milena_core::protocol::offset_delete::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
 use milena_core::protocol::offset_fetch::{
     OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
 };
 use milena_core::protocol::sync_group::SyncGroupRequestAssignment;
 use milena_core::protocol::*;
-use milena_core::wire::Str;
+use milena_core::wire::{Str, Uuid};
 
 use super::Script;
 use super::log::create;
 use super::peer::Peer;
 
 pub(super) const SCRIPTS: &[Script] = &[
-    ("a group of one", alone),
-    ("a group of two", two),
-    ("static members", statics),
-    ("wrong members", wrong),
-    ("offsets of a simple consumer", simple),
+    ("groups that are not there", absent),
+    ("joins that are refused", refused),
+    ("a group's life", life),
+    ("two members", two_members),
+    ("static members", static_members),
+    ("committed offsets", offsets),
 ];
 
-/// A group's coordinator may have to be made first, and to load what it does not have.
-fn find(peer: &Peer, group: &str) {
-    peer.until(|peer| {
-        let request = FindCoordinatorRequest { key: group.into(), ..Default::default() };
-        let found = peer.call("find", request, 3).error_code.is_ok();
-        found && peer.call("describe", describe(group), 0).groups[0].error_code.is_ok()
+const ORDER: &str = "the order of members is by chance, as is that of equal candidates";
+
+/// Waits until the broker coordinates a group: its first group has to wait for an internal topic.
+fn ready(peer: &mut Peer, group: &str) {
+    peer.until(|other| {
+        let find = FindCoordinatorRequest { key: group.into(), ..Default::default() };
+        let found = other.call("wait", find, 1).error_code.is_ok();
+        let fetched = || fetch(group, Some(&[]), 2);
+        found && other.call("wait", fetched(), 2).error_code.is_ok()
     });
 }
 
-fn describe(group: &str) -> DescribeGroupsRequest {
-    DescribeGroupsRequest { groups: vec![group.into()], ..Default::default() }
-}
-
-fn join(group: &str, member: &Str, metadata: &[(&str, &str)]) -> JoinGroupRequest {
-    let protocols = metadata.iter().map(|(name, metadata)| JoinGroupRequestProtocol {
-        name: (*name).into(),
-        metadata: Bytes::copy_from_slice(metadata.as_bytes()),
-        ..Default::default()
-    });
+fn join(group: &str, member_id: &Str, topic: &str) -> JoinGroupRequest {
+    let metadata = ConsumerProtocolSubscription { topics: vec![topic.into()], ..Default::default() }
+        .to_metadata(1)
+        .unwrap();
     JoinGroupRequest {
         group_id: group.into(),
-        session_timeout_ms: 10_000,
-        rebalance_timeout_ms: 10_000,
-        member_id: member.clone(),
+        session_timeout_ms: 20_000,
+        rebalance_timeout_ms: 20_000,
+        member_id: member_id.clone(),
         protocol_type: "consumer".into(),
-        protocols: protocols.collect(),
+        protocols: vec![JoinGroupRequestProtocol { name: "range".into(), metadata, ..Default::default() }],
         ..Default::default()
     }
 }
 
-fn sync(group: &str, member: &Str, generation_id: i32, assignments: &[(&Str, &str)]) -> SyncGroupRequest {
-    let assignments = assignments.iter().map(|(member, assignment)| SyncGroupRequestAssignment {
-        member_id: (*member).clone(),
-        assignment: Bytes::copy_from_slice(assignment.as_bytes()),
+fn sync(group: &str, member_id: &Str, generation_id: i32, assigned: &[&Str]) -> SyncGroupRequest {
+    let assignments = assigned.iter().map(|id| SyncGroupRequestAssignment {
+        member_id: (*id).clone(),
+        assignment: Bytes::from_static(b"some"),
         ..Default::default()
     });
     SyncGroupRequest {
         group_id: group.into(),
         generation_id,
-        member_id: member.clone(),
+        member_id: member_id.clone(),
+        protocol_type: Some("consumer".into()),
+        protocol_name: Some("range".into()),
         assignments: assignments.collect(),
         ..Default::default()
     }
 }
 
-fn heartbeat(group: &str, member: &Str, generation_id: i32) -> HeartbeatRequest {
+fn beat(group: &str, member_id: &Str, generation_id: i32) -> HeartbeatRequest {
     HeartbeatRequest {
         group_id: group.into(),
+        member_id: member_id.clone(),
         generation_id,
-        member_id: member.clone(),
         ..Default::default()
     }
 }
 
-fn leave(group: &str, member: &Str) -> LeaveGroupRequest {
-    LeaveGroupRequest { group_id: group.into(), member_id: member.clone(), ..Default::default() }
+fn leave(group: &str, member_id: &Str, version: i16) -> LeaveGroupRequest {
+    let member = MemberIdentity { member_id: member_id.clone(), ..Default::default() };
+    match version {
+        ..3 => {
+            LeaveGroupRequest { group_id: group.into(), member_id: member_id.clone(), ..Default::default() }
+        }
+        _ => LeaveGroupRequest { group_id: group.into(), members: vec![member], ..Default::default() },
+    }
 }
 
-fn commit(group: &str, member: &Str, generation: i32, topic: &str, offset: i64) -> OffsetCommitRequest {
+fn commit(group: &str, topic: (&str, Uuid), member_id: &Str, generation: i32) -> OffsetCommitRequest {
     let partition = OffsetCommitRequestPartition {
-        committed_offset: offset,
-        committed_metadata: Some("mark".into()),
+        committed_offset: 5,
+        committed_metadata: Some("mine".into()),
         ..Default::default()
     };
-    let topic =
-        OffsetCommitRequestTopic { name: topic.into(), partitions: vec![partition], ..Default::default() };
+    let topic = OffsetCommitRequestTopic {
+        name: topic.0.into(),
+        topic_id: topic.1,
+        partitions: vec![partition],
+        ..Default::default()
+    };
     OffsetCommitRequest {
         group_id: group.into(),
+        member_id: member_id.clone(),
         generation_id_or_member_epoch: generation,
-        member_id: member.clone(),
         topics: vec![topic],
         ..Default::default()
     }
 }
 
-fn fetch(group: &str, topics: Option<&[(&str, i32)]>) -> OffsetFetchRequest {
-    let topics = topics.map(|topics| {
-        let topics = topics.iter().map(|(name, partition)| OffsetFetchRequestTopic {
+/// Partition 0 of these topics, or all that there is.
+fn fetch(group: &str, topics: Option<&[(&str, Uuid)]>, version: i16) -> OffsetFetchRequest {
+    let group_id = Str::from(group);
+    let old = topics.map(|topics| {
+        let topic = |(name, _): &(&str, Uuid)| OffsetFetchRequestTopic {
             name: (*name).into(),
-            partition_indexes: vec![*partition].into(),
+            partition_indexes: [0].into(),
             ..Default::default()
-        });
-        topics.collect()
+        };
+        topics.iter().map(topic).collect()
     });
-    OffsetFetchRequest { group_id: group.into(), topics, ..Default::default() }
-}
-
-const RANGE: &[(&str, &str)] = &[("range", "m")];
-
-fn alone(peer: &mut Peer) {
-    create(peer, "truth-alone", 1, &[]);
-    let (group, nobody) = ("truth-alone", Str::default());
-    find(peer, group);
-    peer.call("describe nothing", describe(group), 4);
-    peer.call("heartbeat to nothing", heartbeat(group, &"m".into(), 1), 3);
-    // Since version 4 a member is told its id first.
-    let named = peer.call("join without an id", join(group, &nobody, RANGE), 5);
-    let me = named.member_id;
-    peer.call("describe who only has an id", describe(group), 4);
-    let joined = peer.call("join", join(group, &me, RANGE), 5);
-    let generation = joined.generation_id;
-    peer.call("heartbeat before sync", heartbeat(group, &me, generation), 3);
-    peer.call("commit before sync", commit(group, &me, generation, "truth-alone", 3), 7);
-    peer.call("describe before sync", describe(group), 4);
-    let assigned = sync(group, &me, generation, &[(&me, "all")]);
-    peer.call("sync", assigned.clone(), 3);
-    peer.call("sync again", assigned, 3);
-    peer.call("heartbeat", heartbeat(group, &me, generation), 3);
-    peer.call("heartbeat of the past", heartbeat(group, &me, generation - 1), 3);
-    peer.call("heartbeat of the future", heartbeat(group, &me, generation + 1), 3);
-    peer.each("describe", 0, |_| describe(group));
-    for version in 2..=8 {
-        let offset = i64::from(version);
-        peer.call("commit", commit(group, &me, generation, "truth-alone", offset), version);
-    }
-    peer.call("commit of the past", commit(group, &me, generation - 1, "truth-alone", 1), 7);
-    peer.call("commit of a stranger", commit(group, &"x".into(), generation, "truth-alone", 1), 7);
-    peer.call("commit outside of the group", commit(group, &nobody, -1, "truth-alone", 1), 7);
-    peer.call("commit to no such topic", commit(group, &me, generation, "truth-absent", 1), 7);
-    for version in 1..=7 {
-        let asked: &[_] = &[("truth-alone", 0), ("truth-absent", 0)];
-        peer.call("fetch", fetch(group, Some(asked)), version);
-        if version >= 2 {
-            peer.call("fetch all", fetch(group, None), version);
+    let new = topics.map(|topics| {
+        let topic = |(name, topic_id): &(&str, Uuid)| OffsetFetchRequestTopics {
+            name: (*name).into(),
+            topic_id: *topic_id,
+            partition_indexes: [0].into(),
+            ..Default::default()
+        };
+        topics.iter().map(topic).collect()
+    });
+    match version {
+        ..8 => OffsetFetchRequest { group_id, topics: old, ..Default::default() },
+        _ => {
+            let groups = vec![OffsetFetchRequestGroup { group_id, topics: new, ..Default::default() }];
+            OffsetFetchRequest { groups, ..Default::default() }
         }
     }
-    if peer.newest(ApiKey::OFFSET_FETCH) >= Some(8) {
-        let topic = OffsetFetchRequestTopics {
-            name: "truth-alone".into(),
-            partition_indexes: vec![0].into(),
-            ..Default::default()
-        };
-        let one = OffsetFetchRequestGroup {
-            group_id: group.into(),
-            member_id: None,
-            topics: Some(vec![topic]),
-            ..Default::default()
-        };
-        let all = OffsetFetchRequestGroup {
-            group_id: "truth-never".into(),
-            member_id: None,
-            topics: None,
-            ..Default::default()
-        };
-        let request = OffsetFetchRequest { groups: vec![one, all], ..Default::default() };
-        peer.call("fetch of groups", request, 8);
-    }
-    let rejoined = peer.call("rejoin", join(group, &me, RANGE), 5);
-    peer.call("sync", sync(group, &me, rejoined.generation_id, &[(&me, "again")]), 3);
-    peer.call("delete while it lives", delete(group), 1);
-    peer.call("leave", leave(group, &me), 2);
-    peer.call("leave again", leave(group, &me), 2);
-    peer.call("describe what is empty", describe(group), 4);
-    peer.call("fetch of an empty group", fetch(group, Some(&[("truth-alone", 0)])), 5);
-    let deleted = peer.call("delete", delete(group), 1);
-    assert_eq!(deleted.results, [DeletableGroupResult { group_id: group.into(), ..Default::default() }]);
-    peer.call("delete again", delete(group), 1);
-    peer.call("describe what is deleted", describe(group), 4);
-    if peer.newest(ApiKey::DESCRIBE_GROUPS) >= Some(6) {
-        peer.call("describe what is deleted", describe(group), 6);
-    }
-    peer.call("fetch of what is deleted", fetch(group, Some(&[("truth-alone", 0)])), 5);
+}
+
+fn delete_offset(group: &str, topic: &str) -> OffsetDeleteRequest {
+    let topic = OffsetDeleteRequestTopic {
+        name: topic.into(),
+        partitions: vec![OffsetDeleteRequestPartition::default()],
+        ..Default::default()
+    };
+    OffsetDeleteRequest { group_id: group.into(), topics: vec![topic], ..Default::default() }
+}
+
+fn describe(group: &str, version: i16) -> DescribeGroupsRequest {
+    let include_authorized_operations = version >= 3;
+    DescribeGroupsRequest { groups: vec![group.into()], include_authorized_operations, ..Default::default() }
 }
 
 fn delete(group: &str) -> DeleteGroupsRequest {
-    DeleteGroupsRequest { groups_names: vec![group.into()], ..Default::default() }
+    DeleteGroupsRequest { groups_names: vec![group.into(), group.into()], ..Default::default() }
 }
 
-fn two(peer: &mut Peer) {
-    let (group, nobody) = ("truth-two", Str::default());
-    find(peer, group);
-    let both: &[_] = &[("sticky", "s"), ("range", "r")];
-    // Before version 4 a member joins with its first request.
-    let one = peer.call("join", join(group, &nobody, both), 3);
-    let leader = one.member_id.clone();
-    peer.call("sync", sync(group, &leader, one.generation_id, &[(&leader, "all")]), 2);
-    let mut second = peer.second();
-    second.send(join(group, &nobody, RANGE), 3);
-    // The first is told so by its heartbeats.
-    peer.until(|other| {
-        let answer = other.call("wait", heartbeat(group, &leader, one.generation_id), 2);
-        answer.error_code == ErrorCode::REBALANCE_IN_PROGRESS
+fn absent(peer: &mut Peer) {
+    let id = create(peer, "groups-absent", 2, &[]);
+    let (group, topic) = ("absent", ("groups-absent", id));
+    ready(peer, group);
+    let nobody = Str::from("nobody");
+    peer.each("describe", 0, |version| describe(group, version));
+    peer.each("heartbeat", 0, |_| beat(group, &nobody, 1));
+    peer.each("sync", 0, |_| sync(group, &nobody, 1, &[]));
+    peer.each("leave", 0, |version| leave(group, &nobody, version));
+    peer.each("join", 0, |_| join(group, &nobody, topic.0));
+    peer.each("commit", 1, |_| commit(group, topic, &nobody, 3));
+    peer.each("fetch", 1, |version| fetch(group, Some(&[topic]), version));
+    peer.each("fetch all", 2, |version| fetch(group, None, version));
+    peer.each("delete", 0, |_| delete(group));
+    peer.each("delete offsets", 0, |_| delete_offset(group, topic.0));
+    peer.each("no name: heartbeat", 0, |_| beat("", &nobody, 1));
+    peer.each("no name: sync", 0, |_| sync("", &nobody, 1, &[]));
+    peer.each("no name: leave", 0, |version| leave("", &nobody, version));
+    peer.each("no name: join", 0, |_| join("", &nobody, topic.0));
+    peer.each("no name: delete offsets", 0, |_| delete_offset("", topic.0));
+}
+
+fn refused(peer: &mut Peer) {
+    ready(peer, "refused");
+    let new = Str::default();
+    for session_timeout_ms in [5_999, 1_800_001] {
+        peer.each("session", 0, |_| JoinGroupRequest { session_timeout_ms, ..join("refused", &new, "t") });
+    }
+    peer.each("no protocols", 0, |_| JoinGroupRequest { protocols: vec![], ..join("refused", &new, "t") });
+    peer.each("no type", 0, |_| JoinGroupRequest {
+        protocol_type: Str::default(),
+        ..join("refused", &new, "t")
     });
-    peer.call("heartbeat while it rebalances", heartbeat(group, &leader, one.generation_id), 2);
-    peer.call("commit while it rebalances", commit(group, &leader, one.generation_id, "t", 1), 7);
-    peer.call("sync while it rebalances", sync(group, &leader, one.generation_id, &[]), 2);
-    let again = peer.call("join with the other", join(group, &leader, both), 3);
-    second.ids_of(peer);
-    let other = second.take::<JoinGroupRequest>("join second", 3);
-    peer.join(second);
-    let generation = again.generation_id;
+    peer.call("an empty group is left", delete("refused"), 1);
+    let newest = peer.newest(ApiKey::JOIN_GROUP).unwrap();
+    for version in 0..=newest {
+        let group = format!("refused-{version}");
+        ready(peer, &group);
+        let response = peer.call("new", join(&group, &new, "t"), version);
+        let id = response.member_id;
+        if response.error_code == ErrorCode::MEMBER_ID_REQUIRED {
+            peer.call("with its id", join(&group, &id, "t"), version);
+        }
+        let mut other = join(&group, &new, "t");
+        other.protocols[0].name = "other".into();
+        peer.call("another protocol", other, version);
+        let other = JoinGroupRequest { protocol_type: "connect".into(), ..join(&group, &new, "t") };
+        peer.call("another type", other, version);
+        peer.call("leave", leave(&group, &id, 2), 2);
+        peer.call("delete", delete(&group), 1);
+    }
+}
+
+fn life(peer: &mut Peer) {
+    let id = create(peer, "groups-life", 2, &[]);
+    create(peer, "groups-other", 1, &[]);
+    let (group, topic) = ("life", ("groups-life", id));
+    ready(peer, group);
+    let newest = peer.newest(ApiKey::JOIN_GROUP).unwrap();
+    let me = peer.call("join", join(group, &Str::default(), topic.0), newest).member_id;
+    peer.call("join with the id", join(group, &me, topic.0), newest);
+    peer.call("join again", join(group, &me, topic.0), newest);
+    peer.each("heartbeat before sync", 0, |_| beat(group, &me, 1));
+    peer.each("commit before sync", 1, |_| commit(group, topic, &me, 1));
+    peer.each("describe before sync", 0, |version| describe(group, version));
+    peer.call("old sync", sync(group, &me, 0, &[]), 3);
+    peer.call("sync", sync(group, &me, 1, &[&me]), 3);
+    peer.each("sync again", 0, |_| sync(group, &me, 1, &[]));
+    let other_name = SyncGroupRequest { protocol_name: Some("other".into()), ..sync(group, &me, 1, &[]) };
+    peer.call("sync under another name", other_name.clone(), 5);
+    peer.call("sync without a name", SyncGroupRequest { protocol_name: None, ..other_name }, 5);
+    peer.each("heartbeat", 0, |_| beat(group, &me, 1));
+    peer.each("another generation", 0, |_| beat(group, &me, 2));
+    peer.each("a stranger", 0, |_| beat(group, &Str::from("stranger"), 1));
+    peer.each("describe", 0, |version| describe(group, version));
+    peer.each("commit", 1, |_| commit(group, topic, &me, 1));
+    peer.each("commit of an old generation", 1, |_| commit(group, topic, &me, 0));
+    peer.each("commit of a stranger", 1, |_| commit(group, topic, &Str::from("stranger"), 1));
+    peer.each("commit from outside", 1, |_| commit(group, topic, &Str::default(), -1));
+    peer.each("fetch", 1, |version| fetch(group, Some(&[topic]), version));
+    peer.each("list", 0, |_| ListGroupsRequest::default());
+    for states in [vec!["Stable".into()], vec!["Empty".into(), "Dead".into()]] {
+        peer.each("list by state", 4, |_| ListGroupsRequest {
+            states_filter: states.clone(),
+            ..Default::default()
+        });
+    }
+    peer.each("list by type", 5, |_| ListGroupsRequest {
+        types_filter: vec!["Consumer".into()],
+        ..Default::default()
+    });
+    peer.each("delete", 0, |_| delete(group));
+    for topic in [topic.0, "groups-other", "groups-missing"] {
+        peer.call("delete offsets", delete_offset(group, topic), 0);
+    }
+    // The leader may always begin anew.
+    peer.call("join a second time", join(group, &me, topic.0), newest);
+    peer.call("sync a second time", sync(group, &me, 2, &[&me]), 3);
+    peer.each("leave", 3, |version| leave(group, &me, version));
+    peer.each("describe when empty", 0, |version| describe(group, version));
+    peer.each("heartbeat when empty", 0, |_| beat(group, &me, 2));
+    peer.each("commit when empty", 1, |_| commit(group, topic, &Str::default(), -1));
+    peer.each("commit of a member that left", 1, |_| commit(group, topic, &me, 2));
+    peer.each("fetch all", 2, |version| fetch(group, None, version));
+    peer.call("delete offsets when empty", delete_offset(group, topic.0), 0);
+    peer.call("offsets after that", fetch(group, None, 5), 5);
+    peer.call("delete when empty", delete(group), 1);
+    peer.call("describe when deleted", describe(group, 4), 4);
+}
+
+fn two_members(peer: &mut Peer) {
+    let group = "two";
+    ready(peer, group);
     let mut second = peer.second();
-    second.send(sync(group, &other.member_id, generation, &[]), 2);
-    let assignment = sync(group, &leader, generation, &[(&leader, "a"), (&other.member_id, "b")]);
-    peer.call("sync of the leader", assignment, 2);
-    second.take::<SyncGroupRequest>("sync of the other", 2);
+    let newest = peer.newest(ApiKey::JOIN_GROUP).unwrap();
+    let new = Str::default();
+    let one = peer.call("one", join(group, &new, "t"), newest).member_id;
+    peer.call("one, with its id", join(group, &one, "t"), newest);
+    peer.call("one syncs", sync(group, &one, 1, &[&one]), 3);
+    let two = second.call("two", join(group, &new, "t"), newest).member_id;
+    second.send(join(group, &two, "t"), newest);
+    peer.until(|other| {
+        &*other.call("wait", describe(group, 4), 4).groups[0].group_state == "PreparingRebalance"
+    });
+    peer.each("one is told", 0, |_| beat(group, &one, 1));
+    peer.call("sync is too late", sync(group, &one, 1, &[]), 3);
+    peer.agreed(ORDER).call("describe", describe(group, 4), 4);
+    peer.agreed(ORDER).call("one joins", join(group, &one, "t"), newest);
+    second.take::<JoinGroupRequest>("two has joined", newest);
+    second.send(sync(group, &two, 2, &[]), 3);
+    peer.call("one assigns", sync(group, &one, 2, &[&two]), 3);
+    second.take::<SyncGroupRequest>("two is assigned to", 3);
+    second.call("two joins again unchanged", join(group, &two, "t"), newest);
+    second.call("two syncs again", sync(group, &two, 2, &[]), 3);
+    peer.call("nobody noticed", beat(group, &one, 2), 3);
+    second.send(join(group, &two, "u"), newest);
+    peer.until(|other| {
+        &*other.call("wait", describe(group, 4), 4).groups[0].group_state == "PreparingRebalance"
+    });
+    peer.call("one leaves", leave(group, &one, 3), 3);
+    second.take::<JoinGroupRequest>("two is alone", newest);
+    second.call("two leaves", leave(group, &two, 3), 3);
+    second.call("delete", delete(group), 1);
     peer.join(second);
-    peer.call("a follower rejoins with nothing new", join(group, &other.member_id, RANGE), 3);
-    peer.call("heartbeat of the leader", heartbeat(group, &leader, generation), 2);
-    let both = [leader.clone(), other.member_id.clone(), "stranger".into()];
-    let members = both.map(|member_id| MemberIdentity { member_id, ..Default::default() }).to_vec();
-    let all = LeaveGroupRequest { group_id: group.into(), members, ..Default::default() };
-    peer.call("all leave", all, 3);
-    peer.call("describe", describe(group), 4);
 }
 
-fn statics(peer: &mut Peer) {
-    let (group, nobody) = ("truth-static", Str::default());
-    find(peer, group);
-    let joins = |member: &Str, metadata| JoinGroupRequest {
-        group_instance_id: Some("one".into()),
-        ..join(group, member, metadata)
-    };
-    let first = peer.call("join", joins(&nobody, RANGE), 5);
-    let me = first.member_id;
-    let mine = |member: &Str| SyncGroupRequest {
-        group_instance_id: Some("one".into()),
-        ..sync(group, member, first.generation_id, &[(member, "all")])
-    };
-    peer.call("sync", mine(&me), 3);
-    let restarted = peer.call("come back", joins(&nobody, RANGE), 5);
-    let beat = |member: &Str, generation| HeartbeatRequest {
-        group_instance_id: Some("one".into()),
-        ..heartbeat(group, member, generation)
-    };
-    peer.call("heartbeat of who was before", beat(&me, first.generation_id), 3);
-    peer.call("sync of who was before", mine(&me), 3);
-    peer.call("join of who was before", joins(&me, RANGE), 5);
-    let now = restarted.member_id;
-    peer.call("heartbeat of who is now", beat(&now, restarted.generation_id), 3);
-    let unknown =
-        HeartbeatRequest { group_instance_id: Some("two".into()), ..beat(&now, restarted.generation_id) };
-    peer.call("heartbeat of no such instance", unknown, 3);
-    let members = vec![MemberIdentity { group_instance_id: Some("one".into()), ..Default::default() }];
-    let gone = LeaveGroupRequest { group_id: group.into(), members, ..Default::default() };
-    peer.call("an administrator removes it", gone.clone(), 3);
-    peer.call("and again", gone, 3);
+fn static_members(peer: &mut Peer) {
+    let group = "static";
+    let newest = peer.newest(ApiKey::JOIN_GROUP).unwrap();
+    let instance =
+        |request: JoinGroupRequest| JoinGroupRequest { group_instance_id: Some("i".into()), ..request };
+    for version in 5..=newest {
+        let group = format!("{group}-{version}");
+        let group = group.as_str();
+        ready(peer, group);
+        let old = peer.call("join", instance(join(group, &Str::default(), "t")), version).member_id;
+        peer.call("sync", sync(group, &old, 1, &[&old]), 3);
+        let new = peer.call("start again", instance(join(group, &Str::default(), "t")), version).member_id;
+        let named = |member_id: &Str| HeartbeatRequest {
+            group_instance_id: Some("i".into()),
+            ..beat(group, member_id, 1)
+        };
+        peer.call("the old one's heartbeat", named(&old), 3);
+        peer.call("its id alone", beat(group, &old, 1), 3);
+        peer.call("the new one's heartbeat", named(&new), 3);
+        peer.call("the old one joins", instance(join(group, &old, "t")), version);
+        let stranger = JoinGroupRequest { group_instance_id: Some("j".into()), ..join(group, &new, "t") };
+        peer.call("an unknown instance", stranger, version);
+        peer.call("the new one syncs", sync(group, &new, 1, &[]), 3);
+        peer.call("describe", describe(group, 4), 4);
+        let mut other = instance(join(group, &Str::default(), "t"));
+        other.protocols[0].name = "other".into();
+        peer.call("start again with another protocol", other, version);
+        let gone = |instance: &str| MemberIdentity {
+            group_instance_id: Some(instance.into()),
+            ..Default::default()
+        };
+        let members = vec![gone("j"), gone("i")];
+        let request = LeaveGroupRequest { group_id: group.into(), members, ..Default::default() };
+        peer.call("removed by name", request, 3);
+        peer.call("delete", delete(group), 1);
+    }
 }
 
-fn wrong(peer: &mut Peer) {
-    let (group, nobody) = ("truth-wrong", Str::default());
-    find(peer, group);
-    find(peer, "");
-    peer.call("no group", join("", &nobody, RANGE), 5);
-    peer.call("no group", sync("", &"m".into(), 1, &[]), 3);
-    peer.call("no group", heartbeat("", &"m".into(), 1), 3);
-    peer.call("no group", leave("", &"m".into()), 2);
-    peer.call(
-        "a session too short",
-        JoinGroupRequest { session_timeout_ms: 10, ..join(group, &nobody, RANGE) },
-        5,
-    );
-    peer.call("too long", JoinGroupRequest { session_timeout_ms: 1 << 30, ..join(group, &nobody, RANGE) }, 5);
-    peer.call("an unknown member", join(group, &"m".into(), RANGE), 5);
-    peer.call("no protocols", join(group, &nobody, &[]), 5);
-    peer.call(
-        "no type",
-        JoinGroupRequest { protocol_type: Str::default(), ..join(group, &nobody, RANGE) },
-        5,
-    );
-    let one = peer.call("join", join(group, &nobody, RANGE), 3);
-    peer.call("other protocols", join(group, &nobody, &[("sticky", "s")]), 3);
-    peer.call(
-        "another type",
-        JoinGroupRequest { protocol_type: "connect".into(), ..join(group, &nobody, RANGE) },
-        3,
-    );
-    peer.call("leave", leave(group, &one.member_id), 2);
-}
-
-fn simple(peer: &mut Peer) {
-    create(peer, "truth-simple", 1, &[]);
-    let (group, nobody) = ("truth-simple", Str::default());
-    find(peer, group);
-    peer.call("commit", commit(group, &nobody, -1, "truth-simple", 5), 7);
-    peer.call("fetch", fetch(group, Some(&[("truth-simple", 0)])), 5);
-    peer.call("describe", describe(group), 4);
-    peer.call("commit with a generation", commit(group, &"m".into(), 3, "truth-simple", 5), 7);
-    let mut long = commit(group, &nobody, -1, "truth-simple", 6);
-    long.topics[0].partitions[0].committed_metadata = Some("x".repeat(5_000).into());
-    peer.call("too much metadata", long, 7);
-    let mut epoch = commit(group, &nobody, -1, "truth-simple", 7);
-    epoch.topics[0].partitions[0].committed_leader_epoch = LeaderEpoch(4);
-    peer.call("with an epoch", epoch, 7);
-    peer.call("fetch with an epoch", fetch(group, Some(&[("truth-simple", 0)])), 5);
-    peer.call("an empty group's offsets", commit("", &nobody, -1, "truth-simple", 5), 7);
+fn offsets(peer: &mut Peer) {
+    let id = create(peer, "groups-offsets", 2, &[]);
+    let (group, topic) = ("offsets", ("groups-offsets", id));
+    ready(peer, group);
+    let nobody = Str::default();
+    peer.each("commit", 1, |_| commit(group, topic, &nobody, -1));
+    let mut epoch = commit(group, topic, &nobody, -1);
+    epoch.topics[0].partitions[0].committed_leader_epoch = LeaderEpoch(3);
+    peer.call("commit with an epoch", epoch, 7);
+    let mut large = commit(group, topic, &nobody, -1);
+    large.topics[0].partitions[0].committed_metadata = Some("x".repeat(4097).into());
+    peer.call("too much metadata", large, 7);
+    let missing = ("groups-missing", Uuid([9; 16]));
+    peer.each("commit for a topic that is not there", 1, |_| commit(group, missing, &nobody, -1));
+    let mut beyond = commit(group, topic, &nobody, -1);
+    beyond.topics[0].partitions[0].partition_index = 7;
+    peer.each("commit for a partition that is not there", 2, |_| beyond.clone());
+    for topic in [topic, missing] {
+        peer.each("fetch", 1, |version| fetch(group, Some(&[topic]), version));
+    }
+    peer.each("fetch all", 2, |version| fetch(group, None, version));
+    peer.each("fetch stable ones", 7, |version| OffsetFetchRequest {
+        require_stable: true,
+        ..fetch(group, Some(&[topic]), version)
+    });
+    peer.each("describe", 0, |version| describe(group, version));
+    peer.call("no name", commit("", topic, &nobody, -1), 7);
+    peer.call("no name: fetch", fetch("", Some(&[topic]), 5), 5);
+    peer.call("delete offsets", delete_offset(group, topic.0), 0);
     peer.call("delete", delete(group), 1);
+    peer.call("no name: delete", delete(""), 1);
 }

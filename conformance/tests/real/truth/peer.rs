@@ -94,11 +94,6 @@ impl Peer {
         Peer { ids: self.ids.clone(), ..second }
     }
 
-    /// Knows the ids that the other knows.
-    pub(crate) fn ids_of(&mut self, other: &Peer) {
-        self.ids.clone_from(&other.ids);
-    }
-
     /// Takes over what another connection was told.
     pub(crate) fn join(&mut self, other: Peer) {
         self.steps.extend(other.steps);
@@ -194,7 +189,7 @@ impl Peer {
             }
             Value::Array(items) => {
                 // Brokers list them as their hash tables have them.
-                if matches!(name, "topics" | "members") {
+                if name == "topics" || name == "members" {
                     items.sort_by_cached_key(without_id);
                 }
                 items.iter_mut().for_each(|item| self.normalise(name, item));

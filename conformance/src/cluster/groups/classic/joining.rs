@@ -108,7 +108,7 @@ impl ClassicGroup {
             };
         }
         if let Err(code) = self.check_member(&id, instance) {
-            return step.refuse_stranger(joining.call, id, code);
+            return step.refuse_join(joining.call, id, code);
         }
         let is_leader = self.is_leader(&id);
         let is_unchanged =
@@ -167,7 +167,7 @@ impl ClassicGroup {
     fn replace_static(&mut self, step: &mut Step, joining: Joining, old: &Str) {
         let Some(mut member) = self.members.remove(old) else { return };
         if let Some(call) = member.joining.take() {
-            step.refuse_stranger(call, old.clone(), ErrorCode::FENCED_INSTANCE_ID);
+            step.refuse_join(call, old.clone(), ErrorCode::FENCED_INSTANCE_ID);
         }
         if let Some(call) = member.syncing.take() {
             step.refuse_sync(call, ErrorCode::FENCED_INSTANCE_ID);

@@ -67,12 +67,6 @@ impl Step<'_> {
         self.answers.push(Answer::Join(call, response));
     }
 
-    /// The same to one who is no member, or not any more; Kafka words it a little differently.
-    fn refuse_stranger(&mut self, call: Call, member_id: Str, error_code: ErrorCode) {
-        let response = JoinGroupResponse { member_id, error_code, protocol_name: None, ..Default::default() };
-        self.answers.push(Answer::Join(call, response));
-    }
-
     fn refuse_sync(&mut self, call: Call, error_code: ErrorCode) {
         self.answers.push(Answer::Sync(call, SyncGroupResponse { error_code, ..Default::default() }));
     }
@@ -192,16 +186,17 @@ impl ClassicGroup {
         instance: Option<&Str>,
         generation: i32,
     ) -> ErrorCode {
-        let completing = self.state == State::CompletingRebalance;
-        // Before 2.6 a member that has joined and not synced is told to join again, and its session goes on.
-        let impatient = completing && !step.since(Release::V2_6);
         if let Err(code) = self.check_member(member_id, instance) {
             return code;
         }
-        if generation != self.generation && !(impatient && !step.since(Release::V2_3)) {
+        // Before 2.6 a member that has joined and not synced is told to join again, and its session goes on; before 2.3
+        // even if it has not joined.
+        let is_impatient = self.state == State::CompletingRebalance && !step.since(Release::V2_6);
+        let is_current = generation == self.generation || (is_impatient && !step.since(Release::V2_3));
+        if !is_current {
             return ErrorCode::ILLEGAL_GENERATION;
         }
-        if impatient {
+        if is_impatient {
             return ErrorCode::REBALANCE_IN_PROGRESS;
         }
         self.renew_session(step, member_id);

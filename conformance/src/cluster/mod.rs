@@ -7,7 +7,7 @@
 //!
 //! It behaves as Apache Kafka of the release it is told to be ([`ClusterOptions::as_version`]), with these simplifications:
 //! replicas have every record at once (the high watermark is the log end offset), there are no fetch sessions (brokers may
-//! refuse them), no transactions, no quotas, and message formats v0 and v1 are neither stored nor converted to.
+//! refuse them), no quotas, and message formats v0 and v1 are neither stored nor converted to.
 //!
 //! Rules of [`ClusterState`]: inputs are the `handle_*`, `connect` and `disconnect` methods and the control methods; after
 //! each of them [`ClusterState::poll_output`] is to be called until it returns `None`. Time comes in as [`Now`] and must not
@@ -19,8 +19,8 @@ mod api;
 mod coordinator;
 mod fault;
 mod groups;
-mod idempotence;
 mod log;
+mod producers;
 mod release;
 mod server;
 mod state;
@@ -70,6 +70,12 @@ pub struct ClusterOptions {
     pub coordinator_partitions: i32,
     /// How long a coordinator loads what the one before it knew. Default none.
     pub coordinator_load: Duration,
+    /// How long a transaction's coordinator takes for each marker, during which the transaction is neither open nor
+    /// complete. Default none: all markers are written in the moment that the transaction ends.
+    pub marker_delay: Duration,
+    /// The cluster's feature `transaction.version`, 0 to 2. Default what the release finalizes: 2 since 4.0, which is also
+    /// the first with a choice.
+    pub transaction_version: Option<i8>,
     /// Decides topic ids and the cluster id. Default 0.
     pub seed: u64,
 }
@@ -90,6 +96,8 @@ impl Default for ClusterOptions {
             request_log: 4096,
             coordinator_partitions: 50,
             coordinator_load: Duration::ZERO,
+            marker_delay: Duration::ZERO,
+            transaction_version: None,
             seed: 0,
         }
     }

@@ -64,8 +64,12 @@ impl Release {
     pub const V2_5: Release = Release(10);
     /// Taken as the first release without ZooKeeper: brokers forward to the controller.
     pub const V3_0: Release = Release(14);
+    /// A transactional batch is written only if the coordinator knows that the partition is in the transaction (KIP-890).
+    pub const V3_6: Release = Release(20);
     /// Timestamps more than an hour ahead are refused (KIP-1030); finalized features are always there.
     pub const V4_0: Release = Release(24);
+    /// Markers tell the transaction version (KIP-1228), and a transaction's first batch starts at sequence 0.
+    pub const V4_2: Release = Release(26);
     /// The newest release known: 4.3.
     pub const LATEST: Release = Release(27);
 

@@ -9,8 +9,8 @@ use milena_core::protocol::{self, ApiKey, BrokerId, LeaderEpoch, Request, Reques
 use milena_core::record::Batch;
 use milena_core::wire::{Frame, Str, Uuid};
 
-use super::api::{self, Call, Outcome, ParkedFetch};
 use super::admin::Admin;
+use super::api::{self, Call, Outcome, ParkedFetch};
 use super::coordinator::Coordinators;
 use super::fault::{Fault, Faults};
 use super::groups::Groups;
@@ -153,7 +153,8 @@ impl ClusterState {
         }
         let conn = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        let connection = Connection { broker, client_id: None, queue: VecDeque::new(), queued_bytes: 0, busy: None };
+        let connection =
+            Connection { broker, client_id: None, queue: VecDeque::new(), queued_bytes: 0, busy: None };
         self.connections.insert(conn, connection);
         Some(conn)
     }

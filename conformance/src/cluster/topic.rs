@@ -7,8 +7,8 @@ use milena_core::protocol::{BrokerId, ErrorCode, LeaderEpoch};
 use milena_core::wire::{Str, Uuid};
 
 use super::ConnectionId;
-use super::idempotence::Producers;
 use super::log::PartitionLog;
+use super::producers::Producers;
 
 /// Longest name, in characters: with a partition's number it still is a file name.
 const LONGEST_NAME: usize = 249;

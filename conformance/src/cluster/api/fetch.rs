@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use milena_core::protocol::fetch::{AbortedTransaction, LeaderIdAndEpoch, NodeEndpoint, PartitionData};
 use milena_core::protocol::fetch::{FetchPartition, FetchTopic, FetchableTopicResponse};
-use milena_core::protocol::fetch::{LeaderIdAndEpoch, NodeEndpoint, PartitionData};
 use milena_core::protocol::{ErrorCode, FetchRequest, FetchResponse};
 use milena_core::wire::{Frame, Str, Uuid};
 
@@ -192,12 +192,19 @@ fn read(
         budget.first_whole = false;
         budget.left = budget.left.saturating_sub(records.len());
     }
+    let last_stable_offset = partition.producers.last_stable_offset(partition.log.end_offset());
+    let aborted = partition.producers.aborted(asked.fetch_offset, last_stable_offset).into_iter();
+    let aborted = aborted.map(|(producer_id, first_offset)| AbortedTransaction {
+        producer_id,
+        first_offset,
+        ..Default::default()
+    });
     Ok(PartitionData {
         partition_index: asked.partition,
         high_watermark: partition.log.end_offset(),
-        last_stable_offset: partition.log.end_offset(),
+        last_stable_offset,
         log_start_offset: partition.log.start_offset(),
-        aborted_transactions: (fetch.request.isolation_level == 1).then(Vec::new),
+        aborted_transactions: (fetch.request.isolation_level == 1).then(|| aborted.collect()),
         records: Some(records),
         ..Default::default()
     })

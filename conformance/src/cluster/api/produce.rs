@@ -5,9 +5,10 @@ use milena_core::protocol::produce::{LeaderIdAndEpoch, NodeEndpoint};
 use milena_core::protocol::produce::{PartitionProduceResponse, TopicProduceResponse};
 use milena_core::protocol::{BrokerId, ErrorCode, LeaderEpoch, ProduceRequest, ProduceResponse};
 use milena_core::record::{Batch, Batches, Compression, Limits, RecordError};
+use milena_core::wire::Str;
 
-use super::{Call, Outcome};
-use crate::cluster::idempotence::Verdict;
+use super::{Call, Outcome, found};
+use crate::cluster::producers::Verdict;
 use crate::cluster::release::Release;
 use crate::cluster::state::ClusterState;
 
@@ -35,7 +36,10 @@ impl ClusterState {
             for partition in topic.partition_data {
                 let appended = match &name {
                     _ if call.forced.is_some() => Err(refusal(call.forced.unwrap_or(ErrorCode::NONE))),
-                    Ok(name) => self.append(call, request.acks, name, partition.index, partition.records),
+                    Ok(name) => {
+                        let id = request.transactional_id.as_ref();
+                        self.append(call, request.acks, id, name, partition.index, partition.records)
+                    }
                     Err(code) => Err(refusal(*code)),
                 };
                 let mut answer = PartitionProduceResponse { index: partition.index, ..Default::default() };
@@ -93,11 +97,21 @@ impl ClusterState {
         &mut self,
         call: &Call,
         acks: i16,
+        transactional_id: Option<&Str>,
         topic: &str,
         index: i32,
         records: Option<Bytes>,
     ) -> Result<Appended, Refusal> {
         let release = self.options.as_version;
+        found(self.topics.get(topic), index).map_err(refusal)?;
+        let batch = only_batch(call.version, records.unwrap_or_default())
+            .map_err(|refused| aged(refused, release))?;
+        if !(-1..=1).contains(&acks) {
+            return Err(refusal(ErrorCode::INVALID_REQUIRED_ACKS));
+        }
+        if batch.is_transactional() {
+            self.verify_transactional(call, transactional_id, topic, index, &batch).map_err(refusal)?;
+        }
         let Some(topic) = self.topics.get_mut(topic) else {
             return Err(refusal(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
         };
@@ -105,11 +119,6 @@ impl ClusterState {
         let Some(partition) = topic.partition_mut(index) else {
             return Err(refusal(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
         };
-        let batch = only_batch(call.version, records.unwrap_or_default())
-            .map_err(|refused| aged(refused, release))?;
-        if !(-1..=1).contains(&acks) {
-            return Err(refusal(ErrorCode::INVALID_REQUIRED_ACKS));
-        }
         partition.check(call.broker, LeaderEpoch::NONE, true).map_err(refusal)?;
         if batch.size_bytes() > settings.max_message_bytes {
             let (size, most) = (batch.size_bytes(), settings.max_message_bytes);
@@ -144,6 +153,7 @@ impl ClusterState {
                 let base_offset = partition.log.append(&batch, partition.leader_epoch, append_time);
                 partition.producers.written(&batch, base_offset);
                 partition.log.retain(settings.retention_bytes);
+                partition.producers.on_log_start(partition.log.start_offset(), release);
                 self.woken.extend(&partition.waiting);
                 Ok(Appended { base_offset, log_append_time_ms: append_time.unwrap_or(-1), log_start_offset })
             }
@@ -204,10 +214,6 @@ fn check_batch(batch: &Batch, records_too: bool) -> Result<(), Refusal> {
     }
     if batch.is_control() {
         return invalid("Clients are not allowed to write control records".to_owned());
-    }
-    if batch.is_transactional() {
-        let message = "The transaction that the batch belongs to is not known.".to_owned();
-        return Err((ErrorCode::INVALID_TXN_STATE, message));
     }
     if !records_too {
         return Ok(());

@@ -361,3 +361,96 @@ fn read_marker(batch: &Batch) -> Option<(i32, bool)> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use milena_core::record::{
+        BatchBuilder, Batches, Compression, ControlType, Producer, end_transaction_marker,
+    };
+
+    use super::*;
+
+    fn only(bytes: bytes::Bytes) -> Batch {
+        Batches::new(bytes).next().unwrap().unwrap()
+    }
+
+    fn data(id: i64, epoch: i16, base_sequence: i32, transactional: bool) -> Batch {
+        let mut builder = BatchBuilder::with_capacity(100);
+        builder.append(1, None, None, &[]);
+        let producer = Producer { id: ProducerId(id), epoch, base_sequence, transactional };
+        only(builder.seal(Compression::None, producer).unwrap())
+    }
+
+    fn marker(id: i64, epoch: i16, kind: ControlType) -> Batch {
+        only(end_transaction_marker(kind, ProducerId(id), epoch, 3, 2))
+    }
+
+    fn written(batches: &[Batch]) -> Producers {
+        let mut producers = Producers::default();
+        batches.iter().zip(0..).for_each(|(batch, offset)| producers.written(batch, offset));
+        producers
+    }
+
+    /// Five batches, two transactions, one of them aborted; another is open.
+    fn log() -> Vec<Batch> {
+        vec![
+            data(1, 0, 0, true),
+            data(2, 0, 0, true),
+            data(9, 0, 0, false),
+            data(1, 0, 1, true),
+            marker(2, 1, ControlType::Commit),
+            marker(1, 0, ControlType::Abort),
+            data(1, 0, 2, true),
+        ]
+    }
+
+    #[test]
+    fn the_log_says_everything() {
+        let producers = written(&log());
+        assert_eq!(producers.last_stable_offset(7), 6);
+        assert_eq!(producers.aborted(0, 7), [(ProducerId(1), 0)]);
+        assert_eq!(producers.aborted(5, 7), [(ProducerId(1), 0)]);
+        assert_eq!(producers.aborted(6, 7), []);
+        assert_eq!(producers.aborted(0, 0), []);
+        let active: Vec<_> = producers
+            .active()
+            .map(|it| {
+                (it.producer_epoch, it.last_sequence, it.coordinator_epoch, it.current_txn_start_offset)
+            })
+            .collect();
+        assert_eq!(active, [(0, 2, 3, 6), (1, -1, 3, -1), (0, 0, -1, -1)]);
+        assert!(producers.is_open(ProducerId(1), 0));
+        assert!(!producers.is_open(ProducerId(1), 1));
+        assert!(matches!(
+            producers.check(&data(1, 0, 1, true), Release::LATEST),
+            Ok(Verdict::Duplicate(written)) if written.base_offset == 3
+        ));
+    }
+
+    #[test]
+    fn what_is_not_replicated_is_not_stable() {
+        let producers = written(&log()[..6]);
+        let stable: Vec<_> =
+            (0..=6).map(|high_watermark| producers.last_stable_offset(high_watermark)).collect();
+        assert_eq!(stable, [0, 0, 0, 0, 0, 0, 6]);
+        let producers = written(&log()[..5]);
+        assert_eq!(producers.last_stable_offset(5), 0, "the second is decided, the first is not");
+    }
+
+    #[test]
+    fn a_truncated_log_takes_its_end_back() {
+        let producers = written(&log()[..5]);
+        assert_eq!((producers.aborted(0, 5), producers.is_open(ProducerId(1), 0)), (vec![], true));
+    }
+
+    #[test]
+    fn what_is_deleted_is_forgotten_by_release() {
+        let mut producers = written(&log());
+        producers.on_log_start(6, Release::LATEST);
+        assert_eq!((producers.aborted(0, 7), producers.active().count()), (vec![], 3));
+        producers.on_log_start(3, "2.3".parse().unwrap());
+        let left: Vec<_> = producers.active().map(|it| it.producer_id.0).collect();
+        assert_eq!(left, [1], "the last batches of the others are gone");
+        assert_eq!(producers.last_stable_offset(7), 6);
+    }
+}

@@ -5,4 +5,7 @@ mod connections;
 mod reading;
 mod script;
 mod tcp;
+mod transactions;
+mod transactions_fencing;
+mod transactions_requests;
 mod writing;

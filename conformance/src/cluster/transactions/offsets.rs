@@ -131,7 +131,7 @@ impl ClusterState {
 
     // ---- groups: these two are all that touches what groups have committed ----
 
-    fn stage_offsets(
+    pub(super) fn stage_offsets(
         &mut self,
         request: &TxnOffsetCommitRequest,
         partition: i32,

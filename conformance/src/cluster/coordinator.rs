@@ -35,7 +35,7 @@ impl CoordinatorKind {
     const ALL: [Self; 3] = [Self::Group, Self::Transaction, Self::Share];
 
     /// The internal topic whose leaders are the coordinators.
-    fn topic(self) -> &'static str {
+    pub(super) fn topic(self) -> &'static str {
         match self {
             CoordinatorKind::Group => "__consumer_offsets",
             CoordinatorKind::Transaction => "__transaction_state",
@@ -59,10 +59,40 @@ pub(super) struct Coordinators {
 impl ClusterState {
     /// The partition of a key; `None` while there is no such topic.
     pub(super) fn coordinator_partition(&self, kind: CoordinatorKind, key: &str) -> Option<i32> {
-        let partitions = self.topics.get(kind.topic())?.partitions.len();
+        self.topics.contains_key(kind.topic()).then(|| self.key_partition(kind, key))
+    }
+
+    /// The same, or what it will be once there is the topic.
+    pub(super) fn key_partition(&self, kind: CoordinatorKind, key: &str) -> i32 {
+        let partitions = match self.topics.get(kind.topic()) {
+            Some(topic) => topic.partitions.len() as i32,
+            None => self.options.coordinator_partitions.max(1),
+        };
         let hash =
             key.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
-        Some((hash & i32::MAX) % partitions as i32)
+        (hash & i32::MAX) % partitions
+    }
+
+    /// Who serves a key now, and its epoch as a coordinator.
+    pub(super) fn coordinator(
+        &self,
+        kind: CoordinatorKind,
+        key: &str,
+    ) -> Result<(BrokerId, LeaderEpoch), ErrorCode> {
+        let partition = self.coordinator_partition(kind, key).ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
+        match self.coordinators.seats.get(&(kind, partition)) {
+            Some((leader, epoch, loaded)) if *leader != BrokerId::NONE => match self.now.elapsed < *loaded {
+                true => Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
+                false => Ok((*leader, *epoch)),
+            },
+            _ => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+        }
+    }
+
+    /// Whether a broker still loads any partition of this kind.
+    pub(super) fn is_loading(&self, kind: CoordinatorKind, broker: BrokerId) -> bool {
+        let mut seats = self.coordinators.seats.iter().filter(|((of, _), _)| *of == kind);
+        seats.any(|(_, (leader, _, loaded))| *leader == broker && self.now.elapsed < *loaded)
     }
 
     /// Whether this broker may serve a request for that key now.

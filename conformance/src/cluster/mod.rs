@@ -20,9 +20,9 @@ mod control;
 mod coordinator;
 mod fault;
 mod groups;
-mod idempotence;
 mod log;
 mod partition;
+mod producers;
 mod release;
 mod replication;
 mod server;
@@ -104,6 +104,12 @@ pub struct ClusterOptions {
     pub group_max_size: usize,
     /// How long offsets are kept when nobody uses them (`offsets.retention.minutes`). Default 7 days.
     pub offsets_retention: Duration,
+    /// How long a transaction's coordinator takes for each marker, during which the transaction is neither open nor
+    /// complete. Default none: all markers are written in the moment that the transaction ends.
+    pub marker_delay: Duration,
+    /// The cluster's feature `transaction.version`, 0 to 2. Default what the release finalizes: 2 since 4.0, which is also
+    /// the first with a choice.
+    pub transaction_version: Option<i8>,
     /// Decides topic ids, the cluster id and the ids of groups' members. Default 0.
     pub seed: u64,
 }
@@ -138,6 +144,8 @@ impl Default for ClusterOptions {
             group_max_session_timeout: Duration::from_secs(30 * 60),
             group_max_size: usize::MAX,
             offsets_retention: Duration::from_secs(7 * 24 * 60 * 60),
+            marker_delay: Duration::ZERO,
+            transaction_version: None,
             seed: 0,
         }
     }

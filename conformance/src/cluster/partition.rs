@@ -17,8 +17,9 @@ use milena_core::protocol::{BrokerId, ErrorCode, LeaderEpoch};
 use milena_core::record::Batch;
 
 use super::ConnectionId;
-use super::idempotence::Producers;
 use super::log::PartitionLog;
+use super::producers::Producers;
+use super::release::Release;
 
 /// What the controller decided of a partition's leadership.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +104,13 @@ impl Line {
 
     /// The offset up to which every transaction is decided: what `read_committed` is shown.
     pub(super) fn last_stable_offset(&self) -> i64 {
-        self.high_watermark
+        self.producers.last_stable_offset(self.high_watermark)
+    }
+
+    fn start_moved(&mut self, release: Release) {
+        let start = self.log.start_offset();
+        self.high_watermark = self.high_watermark.max(start);
+        self.producers.on_log_start(start, release);
     }
 }
 
@@ -250,12 +257,10 @@ impl Partition {
     }
 
     /// The log start offset moved, which followers do by themselves.
-    pub(super) fn start_moved(&mut self) {
-        for line in self.behind.values_mut().filter_map(|behind| behind.line.as_mut()) {
-            line.high_watermark = line.high_watermark.max(line.log.start_offset());
-        }
+    pub(super) fn start_moved(&mut self, release: Release) {
+        let lines = self.behind.values_mut().filter_map(|behind| behind.line.as_mut());
+        lines.chain([&mut self.main]).for_each(|line| line.start_moved(release));
         let start = self.main.log.start_offset();
-        self.main.high_watermark = self.main.high_watermark.max(start);
         for follower in self.followers.values_mut() {
             follower.end_offset = follower.end_offset.max(start);
         }

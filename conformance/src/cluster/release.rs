@@ -78,10 +78,14 @@ impl Release {
     pub const V3_0: Release = Release(14);
     /// Members that join again may change their time-outs.
     pub const V3_3: Release = Release(17);
+    /// A transactional batch is written only if the coordinator knows that the partition is in the transaction (KIP-890).
+    pub const V3_6: Release = Release(20);
     /// ListGroups knows types, and takes filters in any case.
     pub const V3_8: Release = Release(22);
     /// Timestamps more than an hour ahead are refused (KIP-1030); finalized features are always there.
     pub const V4_0: Release = Release(24);
+    /// Markers tell the transaction version (KIP-1228), and a transaction's first batch starts at sequence 0.
+    pub const V4_2: Release = Release(26);
     /// The newest release known: 4.3.
     pub const LATEST: Release = Release(27);
 

@@ -14,4 +14,7 @@ mod replication;
 mod script;
 mod sessions;
 mod tcp;
+mod transactions;
+mod transactions_fencing;
+mod transactions_requests;
 mod writing;

@@ -31,12 +31,16 @@ impl ClusterState {
                 });
             }
             response.finalized_features_epoch = 1;
-            response.finalized_features.push(FinalizedFeatureKey {
-                name: "transaction.version".into(),
-                max_version_level: 2,
-                min_version_level: 2,
-                ..Default::default()
-            });
+            let level = i16::from(self.transaction_version());
+            // A feature at level 0 is the same as none.
+            if level > 0 {
+                response.finalized_features.push(FinalizedFeatureKey {
+                    name: "transaction.version".into(),
+                    max_version_level: level,
+                    min_version_level: level,
+                    ..Default::default()
+                });
+            }
         }
         response
     }

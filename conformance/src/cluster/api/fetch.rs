@@ -289,8 +289,13 @@ fn read(
         budget.left = budget.left.saturating_sub(records.len());
     }
     if fetch.committed_only {
-        let aborted: Vec<AbortedTransaction> = Vec::new();
-        answer.aborted_transactions = Some(aborted);
+        let aborted = line.producers.aborted(asked.fetch_offset, bound).into_iter();
+        let aborted = aborted.map(|(producer_id, first_offset)| AbortedTransaction {
+            producer_id,
+            first_offset,
+            ..Default::default()
+        });
+        answer.aborted_transactions = Some(aborted.collect());
     }
     answer.records = Some(records);
     Ok(answer)

@@ -9,8 +9,8 @@ use milena_core::protocol::{BrokerId, ErrorCode, LeaderEpoch, ProduceRequest, Pr
 use milena_core::record::{Batch, Batches, Compression, Limits, RecordError};
 use milena_core::wire::{Frame, Str};
 
-use super::{Call, Outcome, Parked};
-use crate::cluster::idempotence::Verdict;
+use super::{Call, Outcome, Parked, found};
+use crate::cluster::producers::Verdict;
 use crate::cluster::release::Release;
 use crate::cluster::replication::Place;
 use crate::cluster::state::ClusterState;
@@ -68,7 +68,10 @@ impl ClusterState {
             for partition in topic.partition_data {
                 let appended = match &name {
                     _ if call.forced.is_some() => Err(refusal(call.forced.unwrap_or(ErrorCode::NONE))),
-                    Ok(name) => self.append(call, request.acks, name, partition.index, partition.records),
+                    Ok(name) => {
+                        let id = request.transactional_id.as_ref();
+                        self.append(call, request.acks, id, name, partition.index, partition.records)
+                    }
                     Err(code) => Err(refusal(*code)),
                 };
                 let mut answer = PartitionProduceResponse { index: partition.index, ..Default::default() };
@@ -197,11 +200,21 @@ impl ClusterState {
         &mut self,
         call: &Call,
         acks: i16,
+        transactional_id: Option<&Str>,
         name: &Str,
         index: i32,
         records: Option<Bytes>,
     ) -> Result<Appended, Refusal> {
         let release = self.options.as_version;
+        found(self.topics.get(name), index).map_err(refusal)?;
+        let batch = only_batch(call.version, records.unwrap_or_default())
+            .map_err(|refused| aged(refused, release))?;
+        if !(-1..=1).contains(&acks) {
+            return Err(refusal(ErrorCode::INVALID_REQUIRED_ACKS));
+        }
+        if batch.is_transactional() {
+            self.verify_transactional(call, transactional_id, name, index, &batch).map_err(refusal)?;
+        }
         let Some(topic) = self.topics.get_mut(name) else {
             return Err(refusal(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
         };
@@ -209,11 +222,6 @@ impl ClusterState {
         let Some(partition) = topic.partition_mut(index) else {
             return Err(refusal(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
         };
-        let batch = only_batch(call.version, records.unwrap_or_default())
-            .map_err(|refused| aged(refused, release))?;
-        if !(-1..=1).contains(&acks) {
-            return Err(refusal(ErrorCode::INVALID_REQUIRED_ACKS));
-        }
         partition.check(call.broker, LeaderEpoch::NONE, true).map_err(refusal)?;
         let in_sync = partition.belief(call.broker).in_sync.len();
         if acks == -1 && in_sync < settings.min_in_sync {
@@ -259,7 +267,7 @@ impl ClusterState {
                 let append_time = settings.log_append_time.then_some(now_ms);
                 let base_offset = partition.append(call.broker, &batch, append_time);
                 partition.line_mut(call.broker).log.retain(settings.retention_bytes);
-                partition.start_moved();
+                partition.start_moved(release);
                 self.woken.extend(&partition.waiting);
                 self.replicate(&(name.clone(), index));
                 Ok(Appended {
@@ -326,10 +334,6 @@ fn check_batch(batch: &Batch, records_too: bool) -> Result<(), Refusal> {
     }
     if batch.is_control() {
         return invalid("Clients are not allowed to write control records".to_owned());
-    }
-    if batch.is_transactional() {
-        let message = "The transaction that the batch belongs to is not known.".to_owned();
-        return Err((ErrorCode::INVALID_TXN_STATE, message));
     }
     if !records_too {
         return Ok(());

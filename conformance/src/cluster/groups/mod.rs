@@ -141,7 +141,7 @@ impl ClusterState {
                 group.store();
             }
             self.groups.by_id.insert(Str::from(id.as_str()), Group::Classic(group));
-            self.arm(id);
+            self.arm_group(id);
         }
     }
 
@@ -157,14 +157,14 @@ impl ClusterState {
                 Answer::Sync(call, response) => self.answer::<SyncGroupRequest>(&call, response),
             }
         }
-        self.arm(id);
+        self.arm_group(id);
         Some(done)
     }
 
     // ---- time ----
 
     /// Sets the group's timer, unless it will come early enough.
-    fn arm(&mut self, id: &str) {
+    fn arm_group(&mut self, id: &str) {
         let Some((id, Group::Classic(group))) = self.groups.by_id.get_key_value(id) else { return };
         let (id, deadline) = (id.clone(), group.next_deadline());
         // Members show life all the time; what is due for their offsets is planned with each commit.
@@ -199,7 +199,7 @@ impl ClusterState {
             Some(_) => {
                 self.step(id, ClassicGroup::on_timeout);
                 self.clean_up(id);
-                self.arm(id);
+                self.arm_group(id);
             }
         }
     }
@@ -261,7 +261,7 @@ impl ClusterState {
         if is_empty && self.groups.offsets.is_empty(id) && self.options.as_version < Release::V4_0 {
             self.groups.remove(id);
         }
-        self.arm(id);
+        self.arm_group(id);
     }
 
     /// The groups that the broker coordinates; an error if it is still loading some.

@@ -21,6 +21,7 @@ use milena_core::wire::{Str, Uuid};
 use super::classic::State;
 use super::offsets::{Committed, Fetched, TopicPartition, retention_ms};
 use crate::cluster::api::{Call, found};
+use crate::cluster::coordinator::CoordinatorKind;
 use crate::cluster::release::Release;
 use crate::cluster::state::ClusterState;
 
@@ -204,7 +205,7 @@ impl ClusterState {
     fn plan_expiry(&mut self, group: &Str, committed_ms: i64, expires_ms: Option<i64>) {
         let retained_ms = committed_ms.saturating_add(retention_ms(&self.options));
         self.plan_cleanup(group, expires_ms.unwrap_or(retained_ms));
-        self.arm(group);
+        self.arm_group(group);
     }
 
     // ---- transactions ----
@@ -245,10 +246,29 @@ impl ClusterState {
         Ok(staged.collect())
     }
 
-    /// Ends a producer's transaction in all groups that it has staged offsets for: they are committed, or forgotten.
-    pub(in crate::cluster) fn settle_staged(&mut self, producer_id: ProducerId, commit: bool) {
-        for group in self.groups.offsets.settle(producer_id, commit) {
+    /// Ends a producer's transaction in the groups of this partition of `__consumer_offsets` that it has staged offsets for:
+    /// they are committed, or forgotten.
+    pub(in crate::cluster) fn settle_staged(
+        &mut self,
+        partition: i32,
+        producer_id: ProducerId,
+        commit: bool,
+    ) {
+        let of_partition =
+            |group: &str| self.coordinator_partition(CoordinatorKind::Group, group) == Some(partition);
+        let groups: Vec<Str> =
+            self.groups.offsets.staged_by(producer_id).filter(|group| of_partition(group)).collect();
+        for group in groups {
+            self.groups.offsets.settle(&group, producer_id, commit);
             self.plan_expiry(&group, self.now.wall_ms, None);
+        }
+    }
+
+    /// What a group has committed for a partition, if anything: the offset to go on from.
+    pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
+        match self.groups.offsets.fetch(group, &(topic.into(), partition), false) {
+            Fetched::Some(committed) => Some(committed.offset),
+            Fetched::None | Fetched::Unstable => None,
         }
     }
 

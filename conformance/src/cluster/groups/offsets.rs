@@ -83,20 +83,24 @@ impl Offsets {
         group.staged.entry(producer).or_default().insert(key, placed);
     }
 
-    /// Ends a producer's transaction; the groups that had offsets in it.
-    pub(super) fn settle(&mut self, producer: ProducerId, is_commit: bool) -> Vec<Str> {
-        let mut settled = Vec::new();
-        for (id, group) in &mut self.by_group {
-            let Some(staged) = group.staged.remove(&producer) else { continue };
-            settled.push(id.clone());
-            for (key, placed) in staged.into_iter().filter(|_| is_commit) {
-                if group.committed.get(&key).is_none_or(|(place, _)| *place < placed.0) {
-                    group.committed.insert(key, placed);
-                }
+    /// The groups for which a producer has staged offsets.
+    pub(super) fn staged_by(&self, producer: ProducerId) -> impl Iterator<Item = Str> {
+        let has = move |group: &&GroupOffsets| group.staged.contains_key(&producer);
+        self.by_group.iter().filter(move |(_, group)| has(group)).map(|(id, _)| id.clone())
+    }
+
+    /// Ends a producer's transaction in a group.
+    pub(super) fn settle(&mut self, group: &Str, producer: ProducerId, is_commit: bool) {
+        let Some(offsets) = self.by_group.get_mut(group) else { return };
+        let staged = offsets.staged.remove(&producer).unwrap_or_default();
+        for (key, placed) in staged.into_iter().filter(|_| is_commit) {
+            if offsets.committed.get(&key).is_none_or(|(place, _)| *place < placed.0) {
+                offsets.committed.insert(key, placed);
             }
         }
-        self.by_group.retain(|_, group| !group.is_empty());
-        settled
+        if offsets.is_empty() {
+            self.by_group.remove(group);
+        }
     }
 
     pub(super) fn fetch(&self, group: &str, key: &TopicPartition, requires_stable: bool) -> Fetched<'_> {

@@ -56,15 +56,15 @@ fn staged_offsets_count_when_their_transaction_commits() {
     assert_eq!(fetch(&mut state, 0, false), (-1, ErrorCode::NONE));
     assert_eq!(fetch(&mut state, 0, true), (-1, ErrorCode::UNSTABLE_OFFSET_COMMIT));
     assert_eq!(fetch(&mut state, 1, true), (-1, ErrorCode::NONE), "another partition is stable");
-    state.settle_staged(ProducerId(1001), true);
+    state.settle_staged(0, ProducerId(1001), true);
     assert_eq!(fetch(&mut state, 0, true).1, ErrorCode::UNSTABLE_OFFSET_COMMIT, "not its transaction");
-    state.settle_staged(PRODUCER, true);
+    state.settle_staged(0, PRODUCER, true);
     assert_eq!(fetch(&mut state, 0, true), (5, ErrorCode::NONE));
     assert_eq!(
         state.stage_offsets(&outsider(), PRODUCER, vec![staged(0, 9)]).map(|codes| codes.len()),
         Ok(1)
     );
-    state.settle_staged(PRODUCER, false);
+    state.settle_staged(0, PRODUCER, false);
     assert_eq!(fetch(&mut state, 0, true), (5, ErrorCode::NONE), "aborted");
 }
 
@@ -73,9 +73,9 @@ fn a_later_commit_outlives_a_transaction() {
     let mut state = cluster();
     state.stage_offsets(&outsider(), PRODUCER, vec![staged(0, 5), staged(1, 6)]).unwrap();
     state.stage_offsets(&outsider(), ProducerId(1001), vec![staged(0, 7)]).unwrap();
-    state.settle_staged(ProducerId(1001), true);
+    state.settle_staged(0, ProducerId(1001), true);
     assert_eq!(fetch(&mut state, 0, true).1, ErrorCode::UNSTABLE_OFFSET_COMMIT, "the other one is open");
-    state.settle_staged(PRODUCER, true);
+    state.settle_staged(0, PRODUCER, true);
     assert_eq!(fetch(&mut state, 0, true), (7, ErrorCode::NONE));
     assert_eq!(fetch(&mut state, 1, true), (6, ErrorCode::NONE));
 }
@@ -101,7 +101,7 @@ fn a_group_with_an_open_transaction_does_not_expire() {
     };
     state.handle_timeout(days(30));
     assert_eq!(fetch(&mut state, 0, true).1, ErrorCode::UNSTABLE_OFFSET_COMMIT);
-    state.settle_staged(PRODUCER, true);
+    state.settle_staged(0, PRODUCER, true);
     assert_eq!(fetch(&mut state, 0, true), (5, ErrorCode::NONE));
     state.handle_timeout(days(60));
     assert_eq!(fetch(&mut state, 0, true), (-1, ErrorCode::NONE));

@@ -64,7 +64,8 @@ fn a_second_member_begins_a_rebalance() {
     assert_eq!((&of_a.leader, &of_b.leader), (&a.id, &a.id), "the leader stays");
     let mut ids: Vec<_> = of_a.members.iter().map(|member| member.member_id.clone()).collect();
     let mut expected = [a.id.clone(), b.id.clone()];
-    (ids.sort(), expected.sort());
+    ids.sort();
+    expected.sort();
     assert_eq!(ids, expected);
     assert_eq!(of_b.members, [], "only the leader is told of the members");
 

@@ -250,7 +250,7 @@ fn delete_request(topic: &str) -> OffsetDeleteRequest {
 fn offsets_in_use_are_not_deleted() {
     let mut script = new_script();
     let conn = script.connect(1);
-    let mut delete = |script: &mut Script, topic: &str| {
+    let delete = |script: &mut Script, topic: &str| {
         let response = script.call(conn, delete_request(topic), 0);
         (response.error_code, response.topics.first().map(|topic| topic.partitions[0].error_code))
     };

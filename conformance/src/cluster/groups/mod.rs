@@ -4,6 +4,9 @@
 //! need no members. The APIs check that the broker is the coordinator, decode, let the group's machine take a step, and
 //! answer; what waits keeps its [`Call`] in the machine. Each group has one timer for whatever it is due to do next; offsets
 //! and empty groups are looked through every ten minutes, and only if there is something to expire.
+//!
+//! Simpler than Kafka: what is stored is stored at once, and not as records of `__consumer_offsets`; releases 2.2 to 2.5 count
+//! the members of a full group as 2.6 does; an initial delay is kept to by releases before 0.11, too.
 
 mod admin_apis;
 mod classic;

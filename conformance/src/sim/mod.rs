@@ -95,6 +95,26 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// What a seed makes of three brokers and this topic: a network of one pace or another, with or without stalls.
+    pub fn draw(seed: u64, topic: &str, partitions: i32) -> Self {
+        let mut random = Random::new(seed).fork();
+        let latency = random.pick(&[100, 1_000, 10_000, 100_000]);
+        Options {
+            cluster: ClusterOptions {
+                nodes: 3,
+                topics: vec![(topic.to_owned(), partitions)],
+                validate_records: true,
+                seed,
+                ..Default::default()
+            },
+            latency: (Duration::from_micros(latency / 10), Duration::from_micros(latency)),
+            stalls: random.pick(&[0, 0, 20, 200]),
+            ..Default::default()
+        }
+    }
+}
+
 /// What came of a run.
 #[derive(Clone, Debug)]
 pub struct Run<T> {

@@ -192,7 +192,7 @@ fn a_call_is_sent_once_unless_twice_is_as_good() {
                 }),
             ),
         ] {
-            cluster.on_request(ApiKey::LIST_OFFSETS, fault);
+            cluster.on_request(ApiKey::LIST_OFFSETS, fault.clone());
             let error = face.call(list_offsets(0)).unwrap_err();
             let Error::Connection { reason: got, .. } = error else { panic!("{fault:?}: {error:?}") };
             assert!(reason.is_none_or(|reason| reason == got), "{fault:?}: {got:?}");

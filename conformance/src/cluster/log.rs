@@ -4,6 +4,9 @@
 //! go to the tail, a [`BytesMut`]; a read that reaches the tail freezes what it holds into a chunk, and appends go on in
 //! the rest of the same allocation. So writing costs one copy and reading none, as long as a read lies in one chunk.
 //! A read across small chunks (left by readers who followed the tail) joins them once, for all readers to come.
+//!
+//! A log that loses its end (a new leader did not have it) is cut at a batch; what readers got of it stays theirs. Where
+//! each leader epoch starts is remembered, whether or not anything was written in it.
 
 use std::collections::VecDeque;
 
@@ -31,6 +34,8 @@ pub(super) struct BatchEntry {
 /// The batches of one partition.
 #[derive(Debug)]
 pub(super) struct PartitionLog {
+    /// Where each leader epoch starts, oldest first.
+    epochs: Vec<(LeaderEpoch, i64)>,
     entries: VecDeque<BatchEntry>,
     /// Frozen bytes, with the position of their first; adjacent, and the last ends where the tail begins.
     chunks: VecDeque<(u64, Bytes)>,
@@ -44,6 +49,7 @@ pub(super) struct PartitionLog {
 impl PartitionLog {
     pub(super) fn new() -> Self {
         PartitionLog {
+            epochs: vec![(LeaderEpoch(0), 0)],
             entries: VecDeque::new(),
             chunks: VecDeque::new(),
             tail: BytesMut::new(),
@@ -59,7 +65,7 @@ impl PartitionLog {
         self.start_offset
     }
 
-    /// The offset that the next record gets; also the high watermark, as every replica has every record at once.
+    /// The offset that the next record gets.
     pub(super) fn end_offset(&self) -> i64 {
         self.end_offset
     }
@@ -109,14 +115,34 @@ impl PartitionLog {
 
     /// Drops the oldest batches while more than `retention_bytes` stay without them, and moves the log start offset.
     pub(super) fn retain(&mut self, retention_bytes: u64) {
-        while self
-            .entries
-            .front()
-            .is_some_and(|first| self.size_bytes() - first.size as u64 >= retention_bytes)
-        {
+        let spare = |log: &Self, first: &BatchEntry| log.size_bytes() - first.size as u64 >= retention_bytes;
+        while self.entries.front().is_some_and(|first| spare(self, first)) {
             self.entries.pop_front();
             self.start_offset = self.entries.front().map_or(self.end_offset, |first| first.base_offset);
         }
+        self.release();
+    }
+
+    /// Drops the oldest batches while all their records are older than this, and moves the log start offset.
+    pub(super) fn expire(&mut self, oldest_ms: i64) {
+        while self.entries.front().is_some_and(|first| first.max_timestamp < oldest_ms) {
+            self.entries.pop_front();
+            self.start_offset = self.entries.front().map_or(self.end_offset, |first| first.base_offset);
+        }
+        self.release();
+    }
+
+    /// Moves the log start offset to `offset`, which may be inside of a batch: batches before it go.
+    pub(super) fn delete_before(&mut self, offset: i64) {
+        self.start_offset = self.start_offset.max(offset.min(self.end_offset));
+        while self.entries.front().is_some_and(|first| first.last_offset < self.start_offset) {
+            self.entries.pop_front();
+        }
+        self.release();
+    }
+
+    /// Forgets the bytes of batches that are gone, and epochs that end before the log starts.
+    fn release(&mut self) {
         let first_position = self.entries.front().map_or(self.end_position(), |first| first.position);
         while self
             .chunks
@@ -125,28 +151,104 @@ impl PartitionLog {
         {
             self.chunks.pop_front();
         }
+        while self.epochs.get(1).is_some_and(|(_, start)| *start <= self.start_offset) {
+            self.epochs.remove(0);
+        }
+        if let Some((_, start)) = self.epochs.first_mut() {
+            *start = self.start_offset.max(*start);
+        }
     }
 
-    /// Bytes from the batch that holds `offset` to the end: what a fetch from there has to read, if unlimited.
-    pub(super) fn bytes_from(&self, offset: i64) -> u64 {
-        let index = self.entries.partition_point(|entry| entry.last_offset < offset);
-        self.entries.get(index).map_or(0, |entry| self.end_position() - entry.position)
+    /// Drops every batch that does not end before `offset`.
+    pub(super) fn truncate(&mut self, offset: i64) {
+        if offset >= self.end_offset {
+            return;
+        }
+        let kept = self.entries.partition_point(|entry| entry.last_offset < offset);
+        let cut = self.entries.get(kept).map_or(self.end_position(), |entry| entry.position);
+        self.entries.truncate(kept);
+        self.end_offset = self.entries.back().map_or(self.start_offset, |last| last.last_offset + 1);
+        self.epochs.retain(|(_, start)| *start < self.end_offset);
+        self.freeze_tail();
+        while let Some((position, data)) = self.chunks.back_mut() {
+            let keep = cut.saturating_sub(*position) as usize;
+            if keep >= data.len() {
+                break;
+            }
+            data.truncate(keep);
+            if keep == 0 {
+                self.chunks.pop_back();
+            }
+        }
+        self.tail = BytesMut::new();
+        self.tail_position = cut;
     }
 
-    /// Whole batches from the one that holds `offset`, of `max_bytes` at most; a first batch larger than that is
-    /// returned if `even_if_larger`. With `cut`, the batch that crosses the limit is cut there, as real brokers do.
-    pub(super) fn read(&mut self, offset: i64, max_bytes: usize, even_if_larger: bool, cut: bool) -> Bytes {
-        let index = self.entries.partition_point(|entry| entry.last_offset < offset);
+    /// A leader takes over with this log, in a new epoch.
+    pub(super) fn start_epoch(&mut self, epoch: LeaderEpoch) {
+        self.epochs.retain(|(_, start)| *start < self.end_offset);
+        self.epochs.push((epoch, self.end_offset));
+    }
+
+    /// The largest epoch known that is not above `epoch`, and the offset at which it ended or, if it is the last, the end
+    /// of the log; `None` if all known epochs are newer.
+    pub(super) fn end_of_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, i64)> {
+        let after = self.epochs.partition_point(|(known, _)| *known <= epoch);
+        let (known, _) = self.epochs[..after].last()?;
+        Some((*known, self.epochs.get(after).map_or(self.end_offset, |(_, start)| *start)))
+    }
+
+    /// Puts batches in the place of all that are stored: of the same or fewer records, in order.
+    pub(super) fn replace(&mut self, batches: Vec<Batch>) {
+        let (start_offset, end_offset) = (self.start_offset, self.end_offset);
+        let epochs = std::mem::take(&mut self.epochs);
+        *self = PartitionLog::new();
+        for batch in batches {
+            self.end_offset = batch.base_offset().unwrap_or(0);
+            self.append(&batch, batch.partition_leader_epoch(), None);
+        }
+        (self.start_offset, self.end_offset, self.epochs) = (start_offset, end_offset, epochs);
+    }
+
+    /// Bytes from the batch that holds `offset` to `bound`: what a fetch from there has to read, if unlimited.
+    pub(super) fn bytes_between(&self, offset: i64, bound: i64) -> u64 {
+        let from = self.entries.partition_point(|entry| entry.last_offset < offset);
+        let Some(first) = self.entries.get(from) else { return 0 };
+        self.position_of(bound).saturating_sub(first.position)
+    }
+
+    /// Where the batch that holds `offset`, or the next one, starts.
+    fn position_of(&self, offset: i64) -> u64 {
+        if offset >= self.end_offset {
+            return self.end_position();
+        }
+        let at = self.entries.partition_point(|entry| entry.last_offset < offset);
+        self.entries.get(at).map_or(self.end_position(), |entry| entry.position)
+    }
+
+    /// Whole batches from the one that holds `from` to the offset `bound`, of `max_bytes` at most; a first batch larger
+    /// than that is returned if `even_if_larger`. With `cut`, the batch that crosses the limit is cut there, as real
+    /// brokers do.
+    pub(super) fn read(
+        &mut self,
+        from: i64,
+        bound: i64,
+        max_bytes: usize,
+        even_if_larger: bool,
+        cut: bool,
+    ) -> Bytes {
+        let index = self.entries.partition_point(|entry| entry.last_offset < from);
         let Some(first) = self.entries.get(index) else { return Bytes::new() };
+        let bound = self.position_of(bound);
         // A partition that does not come first in its answer gets no part of a batch that does not fit (Fetch since 3).
-        if !even_if_larger && first.size > max_bytes {
+        if first.position >= bound || (!even_if_larger && first.size > max_bytes) {
             return Bytes::new();
         }
         let start = first.position;
         let limit = if even_if_larger { max_bytes.max(first.size) } else { max_bytes } as u64;
-        let limit_position = start.saturating_add(limit);
+        let limit_position = start.saturating_add(limit).min(bound);
         let end = if cut {
-            limit_position.min(self.end_position())
+            limit_position
         } else {
             let fitting =
                 self.entries.partition_point(|entry| entry.position + entry.size as u64 <= limit_position);
@@ -174,6 +276,18 @@ impl PartitionLog {
             data.slice(start..start + entry.size)
         };
         Batches::new(bytes).next()?.ok()
+    }
+
+    /// Another log with the same batches, which it shares.
+    pub(super) fn fork(&mut self) -> PartitionLog {
+        self.freeze_tail();
+        PartitionLog {
+            epochs: self.epochs.clone(),
+            entries: self.entries.clone(),
+            chunks: self.chunks.clone(),
+            tail: BytesMut::new(),
+            ..*self
+        }
     }
 
     fn end_position(&self) -> u64 {

@@ -6,29 +6,37 @@
 //! with the client's machines, so it cannot share their mistakes.
 //!
 //! It behaves as Apache Kafka of the release it is told to be ([`ClusterOptions::as_version`]), with these simplifications:
-//! replicas have every record at once (the high watermark is the log end offset), there are no fetch sessions (brokers may
-//! refuse them), no transactions, no quotas, and message formats v0 and v1 are neither stored nor converted to.
+//! what coordinators know is never lost, and message formats v0 and v1 are neither stored nor converted to.
 //!
 //! Rules of [`ClusterState`]: inputs are the `handle_*`, `connect` and `disconnect` methods and the control methods; after
 //! each of them [`ClusterState::poll_output`] is to be called until it returns `None`. Time comes in as [`Now`] and must not
 //! go back; a control method happens at the time last seen. The requests of one connection are answered in their order,
 //! one at a time: a fetch that waits for data holds up those behind it, as in Kafka.
 
+mod admin;
 mod api;
+mod compaction;
+mod control;
+mod coordinator;
 mod fault;
+mod groups;
 mod idempotence;
 mod log;
+mod partition;
 mod release;
+mod replication;
 mod server;
+mod sessions;
 mod state;
 mod topic;
+mod transactions;
 
 use std::time::Duration;
 
 use milena_core::protocol::{ApiKey, BrokerId};
 use milena_core::wire::Frame;
 
-pub use fault::Fault;
+pub use fault::{Answerer, Asked, Fault, Requests};
 pub use release::{Release, UnknownRelease};
 pub use server::{Cluster, ClusterBuilder, StartError};
 pub use state::ClusterState;
@@ -61,6 +69,30 @@ pub struct ClusterOptions {
     pub cut_last_batch: bool,
     /// How many of the last requests [`ClusterState::requests`] keeps, at least. Default 4,096.
     pub request_log: usize,
+    /// In-sync replicas without which `acks=all` is refused (`min.insync.replicas`). Default 1.
+    pub min_in_sync_replicas: usize,
+    /// Whether a replica that lacks records may lead when no other is there (`unclean.leader.election.enable`). Default
+    /// false.
+    pub unclean_leader_election: bool,
+    /// How long followers take to copy what a leader has, from shortest to longest. Default none.
+    pub replication_lag: (Duration, Duration),
+    /// How long brokers take to hear of a new leader, from shortest to longest. Default none.
+    pub metadata_lag: (Duration, Duration),
+    /// After how long the controller takes a broker for gone (`broker.session.timeout.ms`, 9 s in Kafka). Default at once.
+    pub broker_session: Duration,
+    /// After how long a follower that does not copy is out of sync (`replica.lag.time.max.ms`). Default 30 s.
+    pub replica_lag_max: Duration,
+    /// How long a broker's disk takes for what a request writes, from shortest to longest. Default none.
+    pub disk_latency: (Duration, Duration),
+    /// The brokers' racks (`broker.rack`), in the order of their ids. Default none.
+    pub racks: Vec<String>,
+    /// Fetch sessions that a broker keeps (`max.incremental.fetch.session.cache.slots`). Default 1,000.
+    pub fetch_sessions: usize,
+    /// Partitions of `__consumer_offsets` and `__transaction_state`, which spread groups and transactional ids over the
+    /// brokers. Default 50.
+    pub coordinator_partitions: i32,
+    /// How long a coordinator loads what the one before it knew. Default none.
+    pub coordinator_load: Duration,
     /// Decides topic ids and the cluster id. Default 0.
     pub seed: u64,
 }
@@ -79,6 +111,17 @@ impl Default for ClusterOptions {
             validate_records: false,
             cut_last_batch: false,
             request_log: 4096,
+            min_in_sync_replicas: 1,
+            unclean_leader_election: false,
+            replication_lag: (Duration::ZERO, Duration::ZERO),
+            metadata_lag: (Duration::ZERO, Duration::ZERO),
+            broker_session: Duration::ZERO,
+            replica_lag_max: Duration::from_secs(30),
+            disk_latency: (Duration::ZERO, Duration::ZERO),
+            racks: Vec::new(),
+            fetch_sessions: 1000,
+            coordinator_partitions: 50,
+            coordinator_load: Duration::ZERO,
             seed: 0,
         }
     }

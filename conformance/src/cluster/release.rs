@@ -8,6 +8,8 @@ use std::sync::LazyLock;
 
 use milena_core::protocol::ApiKey;
 
+use super::{admin, api, groups, transactions};
+
 /// The releases, oldest first; a [`Release`] is a place in this list.
 const RELEASES: [&str; 28] = [
     "0.10.1", "0.10.2", "0.11.0", "1.0", "1.1", "2.0", "2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7",
@@ -43,17 +45,9 @@ fn range(text: &str) -> Option<(i16, i16)> {
 }
 
 /// The APIs that the simulated brokers serve.
-const SERVED: [ApiKey; 9] = [
-    ApiKey::PRODUCE,
-    ApiKey::FETCH,
-    ApiKey::LIST_OFFSETS,
-    ApiKey::METADATA,
-    ApiKey::FIND_COORDINATOR,
-    ApiKey::API_VERSIONS,
-    ApiKey::CREATE_TOPICS,
-    ApiKey::DELETE_TOPICS,
-    ApiKey::INIT_PRODUCER_ID,
-];
+fn served() -> impl Iterator<Item = ApiKey> {
+    [api::SERVED, groups::SERVED, transactions::SERVED, admin::SERVED].into_iter().flatten().copied()
+}
 
 /// A release of Apache Kafka, 0.10.1 to 4.3; patch releases are all the same here. Ordered by age.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,7 +82,7 @@ impl Release {
 
     /// The versions of an API that this release serves; `None` if it has no such API, or the simulated brokers do not.
     pub fn versions(self, key: ApiKey) -> Option<RangeInclusive<i16>> {
-        SERVED.contains(&key).then(|| self.speaks(key)).flatten()
+        served().any(|served| served == key).then(|| self.speaks(key)).flatten()
     }
 
     /// What this release's ApiVersions lists, by API key.
@@ -96,7 +90,8 @@ impl Release {
     /// Since 4.0 Produce is listed from version 0, though 0 to 2 are not served: older librdkafka would otherwise take
     /// the broker for one without compression (KAFKA-18659).
     pub fn advertised(self) -> Vec<(ApiKey, RangeInclusive<i16>)> {
-        let mut apis: Vec<_> = SERVED.iter().filter_map(|key| Some((*key, self.versions(*key)?))).collect();
+        let mut apis: Vec<_> = served().filter_map(|key| Some((key, self.versions(key)?))).collect();
+        apis.sort_by_key(|(key, _)| *key);
         for (key, range) in &mut apis {
             if *key == ApiKey::PRODUCE {
                 *range = 0..=*range.end();

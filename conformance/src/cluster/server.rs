@@ -14,13 +14,13 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use milena_core::protocol::{ApiKey, BrokerId, LeaderEpoch};
+use milena_core::protocol::{BrokerId, LeaderEpoch};
 use milena_core::record::Batch;
 use milena_core::wire::Framer;
 
 use super::{
     ClusterOptions, ClusterOutput, ClusterState, ConnectionId, Fault, Now, Release, RequestLogEntry,
-    TopicError, UnknownRelease,
+    Requests, TopicError, UnknownRelease,
 };
 
 /// `socket.request.max.bytes`: Kafka's default, 100 MiB.
@@ -231,8 +231,8 @@ impl Cluster {
     }
 
     /// See [`ClusterState::on_request`].
-    pub fn on_request(&self, key: ApiKey, fault: Fault) {
-        self.shared.step(|state, _| state.on_request(key, fault));
+    pub fn on_request(&self, requests: impl Into<Requests>, fault: Fault) {
+        self.shared.step(|state, _| state.on_request(requests, fault));
     }
 
     /// Crashes a broker: its connections and its listener close, and connecting to it is refused when this returns.

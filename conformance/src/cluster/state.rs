@@ -4,15 +4,26 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use bytes::Bytes;
-use milena_core::protocol::{self, ApiKey, BrokerId, LeaderEpoch, RequestHeader};
-use milena_core::record::Batch;
+use bytes::{Bytes, BytesMut};
+use milena_core::protocol::{self, ApiKey, BrokerId, LeaderEpoch, Request, RequestHeader};
 use milena_core::wire::{Frame, Str, Uuid};
 
-use super::api::{self, Call, Outcome, ParkedFetch};
-use super::fault::{Fault, Faults};
-use super::topic::{self, Partition, Topic, TopicError, TopicSettings};
+use super::admin::Admin;
+use super::api::{self, Call, Outcome, Parked};
+use super::coordinator::Coordinators;
+use super::fault::{Asked, Fault, Faults};
+use super::groups::Groups;
+use super::partition::Partition;
+use super::replication::Place;
+use super::sessions::Sessions;
+use super::topic::{self, Topic, TopicError, TopicSettings};
+use super::transactions::Transactions;
 use super::{ClusterOptions, ClusterOutput, ConnectionId, Now, RequestLogEntry};
+
+/// In front of every answer.
+const LENGTH_BYTES: usize = 4;
+/// What a corrupted answer keeps, so that it is taken for the one that is due.
+const CORRELATION_ID_BYTES: usize = 4;
 
 /// All brokers, topics and connections of a simulated cluster; see the [module](super) for its rules.
 #[derive(Debug)]
@@ -28,15 +39,40 @@ pub struct ClusterState {
     pub(super) topic_names: BTreeMap<Uuid, Str>,
     connections: BTreeMap<ConnectionId, Connection>,
     next_connection: u64,
-    timers: BTreeSet<(Duration, ConnectionId)>,
-    /// Connections whose fetch may be complete.
+    timers: BTreeSet<(Duration, Timer)>,
+    /// Followers that are copying.
+    pub(super) copying: BTreeSet<(Place, BrokerId)>,
+    /// Connections whose fetch or write may be complete.
     pub(super) woken: BTreeSet<ConnectionId>,
+    /// Answers to requests that waited for their coordinator.
+    completed: VecDeque<(ConnectionId, Frame)>,
+    pub(super) sessions: Sessions,
+    pub(super) coordinators: Coordinators,
+    pub(super) groups: Groups,
+    pub(super) transactions: Transactions,
+    pub(super) admin: Admin,
     outputs: VecDeque<ClusterOutput>,
-    faults: Faults,
-    requests: Vec<RequestLogEntry>,
-    pub(super) next_producer_id: i64,
-    /// Producer id and epoch of each transactional id.
-    pub(super) transactional: BTreeMap<Str, (i64, i16)>,
+    pub(super) faults: Faults,
+    pub(super) requests: Vec<RequestLogEntry>,
+}
+
+/// Whose time has come.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// What keeps a connection busy ends.
+    Connection(ConnectionId),
+    /// The group's next deadline may be due.
+    Group(Str),
+    /// The transactional id's next deadline may be due.
+    Transaction(Str),
+    /// A follower copies.
+    Copy(Place, BrokerId),
+    /// A broker hears who leads in this epoch.
+    Learn(Place, BrokerId, LeaderEpoch),
+    /// The controller's patience with a broker ends,
+    Fence(BrokerId),
+    /// or the leaders' with a follower.
+    Shrink(BrokerId),
 }
 
 /// One broker as the others know it.
@@ -46,15 +82,36 @@ pub(super) struct Broker {
     pub(super) host: Str,
     pub(super) port: u16,
     pub(super) up: bool,
+    /// Cut off from the other brokers.
+    pub(super) isolated: bool,
+    /// Gone, as the controller has it.
+    pub(super) fenced: bool,
+    /// Copies nothing.
+    pub(super) stalled: bool,
+    /// How long its disk takes for what a request writes, from shortest to longest.
+    pub(super) disk_latency: (Duration, Duration),
+    /// `broker.rack`
+    pub(super) rack: Option<Str>,
+}
+
+impl Broker {
+    /// Whether it reaches the others, and copies.
+    pub(super) fn is_following(&self) -> bool {
+        self.up && !self.isolated && !self.stalled
+    }
 }
 
 #[derive(Debug)]
 struct Connection {
     broker: BrokerId,
+    /// What its last request said.
+    client_id: Option<Str>,
     /// Requests behind the one being served.
     queue: VecDeque<Bytes>,
     queued_bytes: usize,
     busy: Option<Busy>,
+    /// What is to happen to the answer of the request being served.
+    fault: Option<Fault>,
 }
 
 /// What keeps a connection from its next request.
@@ -67,9 +124,11 @@ struct Busy {
 
 #[derive(Debug)]
 enum Activity {
-    Fetch(Box<ParkedFetch>),
+    Parked(Parked),
     Request(RequestHeader, Bytes),
     Answer(Frame),
+    /// It waits for its coordinator, which will [`answer`](ClusterState::answer).
+    Elsewhere,
     Nothing,
 }
 
@@ -79,8 +138,17 @@ impl ClusterState {
     /// Topics with an invalid name or number of partitions are left out; [`Self::create_topic`] reports such errors.
     pub fn new(options: ClusterOptions) -> Self {
         let nodes = options.nodes.max(1);
-        let broker =
-            |id| Broker { id: BrokerId(i32::from(id)), host: Str::from("localhost"), port: 9092, up: true };
+        let broker = |id: u16| Broker {
+            id: BrokerId(i32::from(id)),
+            host: Str::from("localhost"),
+            port: 9092,
+            up: true,
+            isolated: false,
+            fenced: false,
+            stalled: false,
+            disk_latency: options.disk_latency,
+            rack: options.racks.get(usize::from(id) - 1).map(|rack| Str::from(rack.as_str())),
+        };
         let served = options.as_version.advertised().into_iter().filter_map(|(key, _)| {
             let versions = options.as_version.versions(key)?;
             Some((key.0, versions))
@@ -96,12 +164,17 @@ impl ClusterState {
             connections: BTreeMap::new(),
             next_connection: 0,
             timers: BTreeSet::new(),
+            copying: BTreeSet::new(),
             woken: BTreeSet::new(),
             outputs: VecDeque::new(),
             faults: Faults::default(),
             requests: Vec::new(),
-            next_producer_id: 1000,
-            transactional: BTreeMap::new(),
+            completed: VecDeque::new(),
+            sessions: Sessions::default(),
+            coordinators: Coordinators::default(),
+            groups: Groups::default(),
+            transactions: Transactions::default(),
+            admin: Admin::default(),
             options,
         };
         state.cluster_id = state.random_uuid();
@@ -128,7 +201,14 @@ impl ClusterState {
         }
         let conn = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        let connection = Connection { broker, queue: VecDeque::new(), queued_bytes: 0, busy: None };
+        let connection = Connection {
+            broker,
+            client_id: None,
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            busy: None,
+            fault: None,
+        };
         self.connections.insert(conn, connection);
         Some(conn)
     }
@@ -155,12 +235,17 @@ impl ClusterState {
     /// Time has passed; call it when [`Self::poll_timeout`] is due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.now = now;
-        while let Some(&(due, conn)) = self.timers.first() {
-            if due > now.elapsed {
-                break;
+        while self.timers.first().is_some_and(|(due, _)| *due <= now.elapsed) {
+            match self.timers.pop_first() {
+                Some((_, Timer::Connection(conn))) => self.resume(conn),
+                Some((_, Timer::Group(id))) => self.on_group_timer(&id),
+                Some((_, Timer::Transaction(id))) => self.on_transaction_timer(&id),
+                Some((_, Timer::Copy(place, replica))) => self.on_copy_timer(&place, replica),
+                Some((_, Timer::Learn(place, broker, epoch))) => self.on_learn_timer(&place, broker, epoch),
+                Some((_, Timer::Fence(broker))) => self.on_fence_timer(broker),
+                Some((_, Timer::Shrink(broker))) => self.on_shrink_timer(broker),
+                None => {}
             }
-            self.timers.pop_first();
-            self.resume(conn);
             self.settle();
         }
     }
@@ -182,120 +267,19 @@ impl ClusterState {
         self.connections.get(&conn).map_or(0, |connection| connection.queued_bytes)
     }
 
-    // ---- control ----
-
-    /// Creates a topic with the default number of replicas. Errors are those that CreateTopics answers with.
-    pub fn create_topic(&mut self, name: &str, partitions: i32) -> Result<(), TopicError> {
-        let assignment = self.plan_topic(name, partitions, -1)?;
-        self.insert_topic(name, assignment, self.default_settings());
-        Ok(())
-    }
-
-    /// Deletes a topic with its data; whether it was there.
-    pub fn delete_topic(&mut self, name: &str) -> bool {
-        let removed = self.remove_topic(name);
-        self.settle();
-        removed
-    }
-
-    /// Makes a broker the leader of a partition, in a new leader epoch; it becomes a replica if it was none.
-    ///
-    /// Whether it was done: not if there is no such partition or broker, or the broker is stopped.
-    pub fn move_leader(&mut self, topic: &str, partition: i32, to: BrokerId) -> bool {
-        if !self.is_up(to) {
-            return false;
-        }
-        let Some(partition) = self.topics.get_mut(topic).and_then(|topic| topic.partition_mut(partition))
-        else {
-            return false;
-        };
-        if !partition.replicas.contains(&to) {
-            partition.replicas.push(to);
-        }
-        if !partition.in_sync.contains(&to) {
-            partition.in_sync.push(to);
-        }
-        partition.elect(to);
-        self.woken.extend(&partition.waiting);
-        self.settle();
-        true
-    }
-
-    /// Who leads a partition, in which leader epoch; [`BrokerId::NONE`] while nobody does.
-    pub fn leader(&self, topic: &str, partition: i32) -> Option<(BrokerId, LeaderEpoch)> {
-        let partition = self.topics.get(topic)?.partition(partition)?;
-        Some((partition.leader, partition.leader_epoch))
-    }
-
-    /// Crashes a broker: its connections close, and its partitions get another leader if a replica is in sync.
-    ///
-    /// Nothing that was written is lost. Whether it was up.
-    pub fn stop_broker(&mut self, broker: BrokerId) -> bool {
-        let Some(stopped) = self.brokers.iter_mut().find(|known| known.id == broker && known.up) else {
-            return false;
-        };
-        stopped.up = false;
-        let on_broker = self.connections.iter().filter(|(_, connection)| connection.broker == broker);
-        for conn in on_broker.map(|(conn, _)| *conn).collect::<Vec<_>>() {
-            self.close(conn);
-        }
-        for partition in self.topics.values_mut().flat_map(|topic| &mut topic.partitions) {
-            partition.on_broker_down(broker);
-            self.woken.extend(&partition.waiting);
-        }
-        self.settle();
-        true
-    }
-
-    /// Starts a stopped broker; it catches up and joins the in-sync replicas at once. Whether it was stopped.
-    pub fn start_broker(&mut self, broker: BrokerId) -> bool {
-        let Some(started) = self.brokers.iter_mut().find(|known| known.id == broker && !known.up) else {
-            return false;
-        };
-        started.up = true;
-        let up: Vec<_> = self.brokers.iter().filter(|known| known.up).map(|known| known.id).collect();
-        for partition in self.topics.values_mut().flat_map(|topic| &mut topic.partitions) {
-            partition.on_broker_up(broker);
-            // Replicas that were up but not in sync can follow again if there is a leader now.
-            up.iter().for_each(|replica| partition.on_broker_up(*replica));
-        }
-        true
-    }
-
-    /// Orders a fault for the next request of this API that has none yet.
-    pub fn on_request(&mut self, key: ApiKey, fault: Fault) {
-        self.faults.push(key, fault);
-    }
-
-    /// The batches stored in a partition, oldest first; none if there is no such partition.
-    pub fn log(&self, topic: &str, partition: i32) -> impl Iterator<Item = Batch> {
-        let partition = self.topics.get(topic).and_then(|topic| topic.partition(partition));
-        partition.into_iter().flat_map(|partition| {
-            let log = &partition.log;
-            log.entries().filter_map(|entry| log.batch(entry))
-        })
-    }
-
-    /// The first offset stored in a partition and the next one it will give out.
-    pub fn offsets(&self, topic: &str, partition: i32) -> Option<(i64, i64)> {
-        let log = &self.topics.get(topic)?.partition(partition)?.log;
-        Some((log.start_offset(), log.end_offset()))
-    }
-
-    /// The requests served last, oldest first; see [`ClusterOptions::request_log`].
-    pub fn requests(&self) -> &[RequestLogEntry] {
-        &self.requests
-    }
-
-    /// The brokers' ids, and whether each is up.
-    pub fn brokers(&self) -> impl Iterator<Item = (BrokerId, bool)> {
-        self.brokers.iter().map(|broker| (broker.id, broker.up))
-    }
-
     // ---- topics ----
 
     pub(super) fn is_up(&self, broker: BrokerId) -> bool {
         self.brokers.iter().any(|known| known.id == broker && known.up)
+    }
+
+    pub(super) fn broker_mut(&mut self, broker: BrokerId) -> Option<&mut Broker> {
+        self.brokers.iter_mut().find(|known| known.id == broker)
+    }
+
+    pub(super) fn connections_of(&self, broker: BrokerId) -> Vec<ConnectionId> {
+        let on_broker = self.connections.iter().filter(|(_, connection)| connection.broker == broker);
+        on_broker.map(|(conn, _)| *conn).collect()
     }
 
     pub(super) fn default_settings(&self) -> TopicSettings {
@@ -303,6 +287,8 @@ impl ClusterState {
             max_message_bytes: self.options.max_message_bytes,
             retention_bytes: self.options.retention_bytes,
             log_append_time: false,
+            min_in_sync: self.options.min_in_sync_replicas,
+            unclean_election: self.options.unclean_leader_election,
         }
     }
 
@@ -314,7 +300,8 @@ impl ClusterState {
         replication_factor: i16,
     ) -> Result<Vec<Vec<BrokerId>>, TopicError> {
         self.check_new_name(name)?;
-        let alive: Vec<_> = self.brokers.iter().filter(|broker| broker.up).map(|broker| broker.id).collect();
+        let alive: Vec<_> =
+            self.brokers.iter().map(|broker| broker.id).filter(|id| self.is_alive(*id)).collect();
         let nodes = self.brokers.len();
         let replicas = match replication_factor {
             -1 => usize::try_from(self.options.default_replication_factor).unwrap_or(1).clamp(1, nodes),
@@ -357,7 +344,7 @@ impl ClusterState {
         let id = self.random_uuid();
         let partitions = assignment
             .into_iter()
-            .map(|replicas| Partition::new(replicas, |broker| self.is_up(broker)))
+            .map(|replicas| Partition::new(replicas, |broker| self.is_alive(broker)))
             .collect();
         let name = Str::from(name);
         self.topic_names.insert(id, name.clone());
@@ -374,18 +361,19 @@ impl ClusterState {
         true
     }
 
-    /// splitmix64, twice: ids need no more than to be different and to follow from the seed.
-    fn random_uuid(&mut self) -> Uuid {
-        let mut next = || {
-            self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mut mixed = self.random;
-            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-            mixed ^ (mixed >> 31)
-        };
+    /// splitmix64: ids and delays need no more than to be different and to follow from the seed.
+    pub(super) fn draw(&mut self) -> u64 {
+        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.random;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(super) fn random_uuid(&mut self) -> Uuid {
         let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&next().to_be_bytes());
-        bytes[8..].copy_from_slice(&next().to_be_bytes());
+        bytes[..8].copy_from_slice(&self.draw().to_be_bytes());
+        bytes[8..].copy_from_slice(&self.draw().to_be_bytes());
         Uuid(bytes)
     }
 
@@ -393,10 +381,11 @@ impl ClusterState {
 
     /// Serves the next request of an idle connection.
     fn begin(&mut self, conn: ConnectionId, frame: Bytes) {
-        let Some(connection) = self.connections.get(&conn) else { return };
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
         let broker = connection.broker;
         let size = frame.len();
         let Ok((header, body)) = protocol::decode_request_header(frame) else { return self.close(conn) };
+        connection.client_id.clone_from(&header.client_id);
         let key = header.request_api_key;
         let version = header.request_api_version;
         self.record(RequestLogEntry {
@@ -408,30 +397,42 @@ impl ClusterState {
             correlation_id: header.correlation_id,
             bytes: size,
         });
-        match self.faults.take(key) {
+        let asked = Asked { broker, header, body };
+        let fault = if self.faults.is_empty() { None } else { self.faults.take(&asked) };
+        let Asked { header, body, .. } = asked;
+        let disk = self.brokers.iter().find(|known| known.id == broker).map(|known| known.disk_latency);
+        match fault {
             Some(Fault::CloseBefore) => self.close(conn),
             Some(Fault::NeverAnswer) => self.set_busy(conn, None, Activity::Nothing),
             Some(Fault::Delay(delay)) => {
                 self.set_busy(conn, Some(self.now.elapsed + delay), Activity::Request(header, body));
+            }
+            None if key == ApiKey::PRODUCE && disk.is_some_and(|(_, longest)| !longest.is_zero()) => {
+                let due = self.now.elapsed + self.draw_between(disk.unwrap_or_default());
+                self.set_busy(conn, Some(due), Activity::Request(header, body));
             }
             fault => self.serve(conn, &header, body, fault),
         }
     }
 
     fn serve(&mut self, conn: ConnectionId, header: &RequestHeader, body: Bytes, fault: Option<Fault>) {
-        let Some(connection) = self.connections.get(&conn) else { return };
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
         let mut call = Call {
+            conn,
             broker: connection.broker,
             key: header.request_api_key,
             version: header.request_api_version,
             correlation_id: header.correlation_id,
             forced: None,
         };
-        let mut answer_after = None;
         match fault {
             Some(Fault::Error(code)) => call.forced = Some(code),
-            Some(Fault::DelayAnswer(delay)) => answer_after = Some(self.now.elapsed + delay),
-            _ => {}
+            Some(Fault::Answer(answerer)) => {
+                if let Some(frame) = answerer.respond(header, body.clone()) {
+                    return self.send(conn, frame);
+                }
+            }
+            fault => connection.fault = fault,
         }
         let supported = self.served.get(&call.key.0).is_some_and(|range| range.contains(&call.version));
         let outcome = match supported {
@@ -439,18 +440,49 @@ impl ClusterState {
             false => api::api_versions::unsupported(self, &call),
         };
         match outcome {
-            _ if fault == Some(Fault::CloseAfter) => self.close(conn),
             Outcome::Close => self.close(conn),
-            Outcome::Silent => {}
-            Outcome::Answer(frame) => match answer_after {
-                Some(_) => self.set_busy(conn, answer_after, Activity::Answer(frame)),
-                None => self.outputs.push_back(ClusterOutput::Send { conn, frame }),
-            },
-            Outcome::Park(fetch) => {
-                self.watch(conn, &fetch, true);
-                self.set_busy(conn, Some(fetch.deadline), Activity::Fetch(fetch));
+            Outcome::Silent => {
+                let fault = self.connections.get_mut(&conn).and_then(|connection| connection.fault.take());
+                if matches!(fault, Some(Fault::CloseAfter)) {
+                    self.close(conn);
+                }
+            }
+            Outcome::Elsewhere => self.set_busy(conn, None, Activity::Elsewhere),
+            Outcome::Answer(frame) => self.send(conn, frame),
+            Outcome::Park(parked) => {
+                self.watch(conn, &parked, true);
+                self.set_busy(conn, Some(parked.deadline()), Activity::Parked(parked));
             }
         }
+    }
+
+    /// Sends an answer, or does to it what was ordered.
+    fn send(&mut self, conn: ConnectionId, frame: Frame) {
+        let fault = self.connections.get_mut(&conn).and_then(|connection| connection.fault.take());
+        let frame = match fault {
+            Some(Fault::CloseAfter) => return self.close(conn),
+            Some(Fault::DelayAnswer(delay)) => {
+                let due = self.now.elapsed + delay;
+                return self.set_busy(conn, Some(due), Activity::Answer(frame));
+            }
+            Some(Fault::AnswerTwice) => {
+                self.outputs.push_back(ClusterOutput::Send { conn, frame: frame.clone() });
+                frame
+            }
+            Some(Fault::Corrupt) => self.corrupted(&frame),
+            _ => frame,
+        };
+        self.outputs.push_back(ClusterOutput::Send { conn, frame });
+    }
+
+    fn corrupted(&mut self, frame: &Frame) -> Frame {
+        let mut body = BytesMut::from(frame.to_bytes().slice(LENGTH_BYTES..));
+        let bits = body.len().saturating_sub(CORRELATION_ID_BYTES) as u64 * 8;
+        let bit = self.draw() % bits.max(1);
+        if let Some(byte) = body.get_mut(CORRELATION_ID_BYTES + (bit / 8) as usize) {
+            *byte ^= 1 << (bit % 8);
+        }
+        Frame::of_bytes(body.freeze()).unwrap_or_else(|_| frame.clone())
     }
 
     fn record(&mut self, entry: RequestLogEntry) {
@@ -463,25 +495,25 @@ impl ClusterState {
     fn set_busy(&mut self, conn: ConnectionId, until: Option<Duration>, with: Activity) {
         if let Some(connection) = self.connections.get_mut(&conn) {
             connection.busy = Some(Busy { until, with });
-            self.timers.extend(until.map(|due| (due, conn)));
+            self.timers.extend(until.map(|due| (due, Timer::Connection(conn))));
         }
     }
 
     fn end_busy(&mut self, conn: ConnectionId) -> Option<Activity> {
         let busy = self.connections.get_mut(&conn)?.busy.take()?;
         if let Some(due) = busy.until {
-            self.timers.remove(&(due, conn));
+            self.timers.remove(&(due, Timer::Connection(conn)));
         }
-        if let Activity::Fetch(fetch) = &busy.with {
-            self.watch(conn, fetch, false);
+        if let Activity::Parked(parked) = &busy.with {
+            self.watch(conn, parked, false);
         }
         Some(busy.with)
     }
 
-    /// Adds a connection to those woken by the partitions that its fetch names, or removes it.
-    fn watch(&mut self, conn: ConnectionId, fetch: &ParkedFetch, add: bool) {
-        for (name, index) in fetch.partitions(&self.topic_names) {
-            if let Some(partition) = self.topics.get_mut(&name).and_then(|topic| topic.partition_mut(index)) {
+    /// Adds a connection to those woken by the partitions that its request waits for, or removes it.
+    fn watch(&mut self, conn: ConnectionId, parked: &Parked, add: bool) {
+        for (name, index) in parked.places() {
+            if let Some(partition) = self.topics.get_mut(name).and_then(|topic| topic.partition_mut(*index)) {
                 match add {
                     true => partition.waiting.insert(conn),
                     false => partition.waiting.remove(&conn),
@@ -493,14 +525,19 @@ impl ClusterState {
     /// Ends what keeps a connection busy, and serves what has queued up behind it.
     fn resume(&mut self, conn: ConnectionId) {
         match self.end_busy(conn) {
-            Some(Activity::Fetch(fetch)) => {
-                let frame = self.complete_fetch(&fetch);
-                self.outputs.push_back(ClusterOutput::Send { conn, frame });
+            Some(Activity::Parked(parked)) => {
+                let frame = self.complete_parked(parked);
+                self.send(conn, frame);
             }
             Some(Activity::Request(header, body)) => self.serve(conn, &header, body, None),
-            Some(Activity::Answer(frame)) => self.outputs.push_back(ClusterOutput::Send { conn, frame }),
-            Some(Activity::Nothing) | None => {}
+            Some(Activity::Answer(frame)) => self.send(conn, frame),
+            Some(Activity::Elsewhere | Activity::Nothing) | None => {}
         }
+        self.proceed(conn);
+    }
+
+    /// Serves what has queued up on a connection, until one of them takes time.
+    fn proceed(&mut self, conn: ConnectionId) {
         while let Some(connection) = self.connections.get_mut(&conn) {
             if connection.busy.is_some() {
                 return;
@@ -511,12 +548,50 @@ impl ClusterState {
         }
     }
 
-    /// Answers the fetches that have become complete, until nothing changes any more.
-    fn settle(&mut self) {
-        while let Some(conn) = self.woken.pop_first() {
+    // ---- coordinators ----
+
+    /// Sets a timer; what it means is looked up when it is due, so it may come too often but never too late.
+    pub(super) fn set_timer(&mut self, due: Duration, timer: Timer) {
+        self.timers.insert((due, timer));
+    }
+
+    /// Answers a request whose outcome was [`Outcome::Elsewhere`]; nothing happens if its connection is gone.
+    ///
+    /// The requests behind it are served only when the machine at work is done ([`Self::settle`]).
+    pub(super) fn answer<R: Request>(&mut self, call: &Call, response: R::Response) {
+        self.completed.push_back((call.conn, call.answer::<R>(response)));
+    }
+
+    /// What the client of a connection calls itself.
+    pub(super) fn client_id(&self, conn: ConnectionId) -> Option<Str> {
+        self.connections.get(&conn)?.client_id.clone()
+    }
+
+    /// Whether a connection is still there.
+    pub(super) fn is_connected(&self, conn: ConnectionId) -> bool {
+        self.connections.contains_key(&conn)
+    }
+
+    fn complete(&mut self, conn: ConnectionId, frame: Frame) {
+        let busy = self.connections.get(&conn).and_then(|connection| connection.busy.as_ref());
+        if matches!(busy, Some(Busy { with: Activity::Elsewhere, .. })) {
+            self.end_busy(conn);
+            self.send(conn, frame);
+            self.proceed(conn);
+        }
+    }
+
+    /// Answers what has become complete, until nothing changes any more.
+    pub(super) fn settle(&mut self) {
+        loop {
+            if let Some((conn, frame)) = self.completed.pop_front() {
+                self.complete(conn, frame);
+                continue;
+            }
+            let Some(conn) = self.woken.pop_first() else { return };
             let busy = self.connections.get(&conn).and_then(|connection| connection.busy.as_ref());
             let complete = match busy.map(|busy| &busy.with) {
-                Some(Activity::Fetch(fetch)) => self.is_complete(fetch),
+                Some(Activity::Parked(parked)) => self.is_complete(parked),
                 _ => false,
             };
             if complete {
@@ -525,7 +600,7 @@ impl ClusterState {
         }
     }
 
-    fn close(&mut self, conn: ConnectionId) {
+    pub(super) fn close(&mut self, conn: ConnectionId) {
         self.disconnect(conn);
         self.outputs.push_back(ClusterOutput::Close { conn });
     }

@@ -1,14 +1,11 @@
-//! Topics and partitions: names, replicas, leaders and their epochs.
+//! Topics: their names, and what may be created.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
-use milena_core::protocol::{BrokerId, ErrorCode, LeaderEpoch};
+use milena_core::protocol::ErrorCode;
 use milena_core::wire::{Str, Uuid};
 
-use super::ConnectionId;
-use super::idempotence::Producers;
-use super::log::PartitionLog;
+use super::partition::Partition;
 
 /// Longest name, in characters: with a partition's number it still is a file name.
 const LONGEST_NAME: usize = 249;
@@ -30,21 +27,10 @@ pub(super) struct TopicSettings {
     pub(super) retention_bytes: u64,
     /// `message.timestamp.type=LogAppendTime`
     pub(super) log_append_time: bool,
-}
-
-/// A partition, seen by all its replicas alike.
-#[derive(Debug)]
-pub(super) struct Partition {
-    /// [`BrokerId::NONE`] while no in-sync replica is up.
-    pub(super) leader: BrokerId,
-    pub(super) leader_epoch: LeaderEpoch,
-    pub(super) replicas: Vec<BrokerId>,
-    /// In-sync replicas; the last one stays in when it goes down, since it alone may lead again.
-    pub(super) in_sync: Vec<BrokerId>,
-    pub(super) log: PartitionLog,
-    pub(super) producers: Producers,
-    /// Connections with a fetch that waits for this partition.
-    pub(super) waiting: BTreeSet<ConnectionId>,
+    /// In-sync replicas without which `acks=all` is refused.
+    pub(super) min_in_sync: usize,
+    /// Whether a replica that lacks records may lead when no other is there.
+    pub(super) unclean_election: bool,
 }
 
 impl Topic {
@@ -54,79 +40,6 @@ impl Topic {
 
     pub(super) fn partition_mut(&mut self, index: i32) -> Option<&mut Partition> {
         self.partitions.get_mut(usize::try_from(index).ok()?)
-    }
-}
-
-impl Partition {
-    pub(super) fn new(replicas: Vec<BrokerId>, is_up: impl Fn(BrokerId) -> bool) -> Self {
-        let in_sync: Vec<_> = replicas.iter().copied().filter(|replica| is_up(*replica)).collect();
-        Partition {
-            leader: in_sync.first().copied().unwrap_or(BrokerId::NONE),
-            leader_epoch: LeaderEpoch(0),
-            in_sync: if in_sync.is_empty() { replicas.clone() } else { in_sync },
-            replicas,
-            log: PartitionLog::new(),
-            producers: Producers::default(),
-            waiting: BTreeSet::new(),
-        }
-    }
-
-    /// Whether `broker` may serve a request that names `current_leader_epoch` (-1: does not say).
-    ///
-    /// The order is the brokers': a replica first compares epochs, and only then says that it does not lead.
-    pub(super) fn check(
-        &self,
-        broker: BrokerId,
-        current_leader_epoch: LeaderEpoch,
-        leader_only: bool,
-    ) -> Result<(), ErrorCode> {
-        if !self.replicas.contains(&broker) {
-            return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
-        }
-        if current_leader_epoch >= LeaderEpoch(0) && current_leader_epoch < self.leader_epoch {
-            return Err(ErrorCode::FENCED_LEADER_EPOCH);
-        }
-        if current_leader_epoch > self.leader_epoch {
-            return Err(ErrorCode::UNKNOWN_LEADER_EPOCH);
-        }
-        if self.leader != broker && (leader_only || self.leader == BrokerId::NONE) {
-            return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
-        }
-        Ok(())
-    }
-
-    /// A new leader, or none, in a new epoch.
-    pub(super) fn elect(&mut self, leader: BrokerId) {
-        self.leader = leader;
-        self.leader_epoch.0 += 1;
-    }
-
-    /// `broker` went down: it leaves the in-sync replicas, and the next of them leads if it led.
-    pub(super) fn on_broker_down(&mut self, broker: BrokerId) {
-        if self.in_sync.len() > 1 {
-            self.in_sync.retain(|replica| *replica != broker);
-        }
-        if self.leader == broker {
-            let successor =
-                self.replicas.iter().copied().find(|id| *id != broker && self.in_sync.contains(id));
-            self.elect(successor.unwrap_or(BrokerId::NONE));
-        }
-    }
-
-    /// `broker` is back: it catches up at once, and leads if it was in sync and nobody leads.
-    pub(super) fn on_broker_up(&mut self, broker: BrokerId) {
-        if !self.replicas.contains(&broker) {
-            return;
-        }
-        if self.leader == BrokerId::NONE {
-            if self.in_sync.contains(&broker) {
-                self.elect(broker);
-            }
-            return;
-        }
-        if !self.in_sync.contains(&broker) {
-            self.in_sync.push(broker);
-        }
     }
 }
 
@@ -228,20 +141,5 @@ mod tests {
         let existing = [Str::from("a_b"), Str::from("plain")];
         assert_eq!(collision("a.b", existing.iter()), Some(&existing[0]));
         assert_eq!(collision("a-b", existing.iter()), None);
-    }
-
-    #[test]
-    fn leaders_move_with_their_brokers() {
-        let mut partition = Partition::new(vec![BrokerId(2), BrokerId(1)], |_| true);
-        let seen = |p: &Partition| (p.leader, p.leader_epoch.0, p.in_sync.clone());
-        assert_eq!(seen(&partition), (BrokerId(2), 0, vec![BrokerId(2), BrokerId(1)]));
-        partition.on_broker_down(BrokerId(2));
-        assert_eq!(seen(&partition), (BrokerId(1), 1, vec![BrokerId(1)]));
-        partition.on_broker_down(BrokerId(1));
-        assert_eq!(seen(&partition), (BrokerId::NONE, 2, vec![BrokerId(1)]));
-        partition.on_broker_up(BrokerId(2));
-        assert_eq!(seen(&partition), (BrokerId::NONE, 2, vec![BrokerId(1)]), "2 may lack records");
-        partition.on_broker_up(BrokerId(1));
-        assert_eq!(seen(&partition), (BrokerId(1), 3, vec![BrokerId(1)]));
     }
 }

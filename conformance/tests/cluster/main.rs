@@ -2,7 +2,10 @@
 
 mod brokers;
 mod connections;
+mod faults;
 mod reading;
+mod replication;
 mod script;
+mod sessions;
 mod tcp;
 mod writing;

@@ -161,18 +161,6 @@ fn a_fetch_that_waits_in_vain_is_answered_empty() {
 }
 
 #[test]
-fn unknown_sessions_are_refused() {
-    let mut script = Script::with_topic(1);
-    let conn = script.connect(1);
-    let full = FetchRequest { session_epoch: 0, max_wait_ms: 0, ..fetch_request("t", 0, 0) };
-    let response = script.call(conn, full, 12);
-    assert_eq!((response.error_code, response.session_id, response.responses.len()), (ErrorCode::NONE, 0, 1));
-    let incremental = FetchRequest { session_id: 5, session_epoch: 1, ..fetch_request("t", 0, 0) };
-    let response = script.call(conn, incremental, 12);
-    assert_eq!((response.error_code, response.responses.len()), (ErrorCode::FETCH_SESSION_ID_NOT_FOUND, 0));
-}
-
-#[test]
 fn offsets_are_listed() {
     let mut script = Script::with_topic(1);
     let conn = script.connect(1);

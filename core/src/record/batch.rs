@@ -336,7 +336,7 @@ impl Batch {
     }
 
     /// In message sets those are the lower four bits, with the same meaning.
-    fn attributes(&self) -> i16 {
+    pub(super) fn attributes(&self) -> i16 {
         match self.is_legacy() {
             true => i16::from(self.bytes[legacy::ATTRIBUTES_AT]) & (CODEC_MASK | LOG_APPEND_TIME),
             false => i16::from_be_bytes(field(&self.bytes, 21)),

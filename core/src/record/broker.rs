@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::batch::{self, CONTROL, HEADER_BYTES, LOG_APPEND_TIME, PREFIX_BYTES, TRANSACTIONAL, field, put};
-use super::{BatchBuilder, Compression, Producer, RecordError, legacy};
+use super::{Batch, BatchBuilder, Batches, Compression, Producer, RecordError, RecordRef, legacy};
 use crate::protocol::{LeaderEpoch, ProducerId};
 
 /// Gives the batch at the start of `bytes` its place in the log. The CRC does not cover these fields.
@@ -40,6 +40,20 @@ pub fn set_log_append_time(bytes: &mut [u8], timestamp: i64) {
     put(batch, 21, attributes.to_be_bytes());
     put(batch, 35, timestamp.to_be_bytes());
     batch::write_crc(batch);
+}
+
+/// The batch without the records that `keep` refuses, as compaction leaves it: offsets and all other fields of the header stay. It may
+/// have no record left.
+///
+/// # Errors
+///
+/// [`RecordError::UnsupportedMagic`] in formats v0 and v1; what [`Batch::records`] and its cursor find wrong.
+pub fn retain_records(batch: &Batch, keep: impl FnMut(&RecordRef<'_>) -> bool) -> Result<Batch, RecordError> {
+    if batch.magic() < 2 {
+        return Err(RecordError::UnsupportedMagic(batch.magic()));
+    }
+    let bytes = BatchBuilder::retained(batch, keep)?;
+    Batches::new(bytes).next().expect("a header at least")
 }
 
 /// What a control batch's record tells, by its key.

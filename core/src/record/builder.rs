@@ -1,8 +1,10 @@
 use bytes::Bytes;
 
-use super::batch::{self, HEADER_BYTES, HeaderFields};
+use super::batch::{self, Batch, HEADER_BYTES, HeaderFields};
 use super::varint::Scratch;
-use super::{Compression, Encoding, MessageFormat, RecordCursor, RecordError, V2Only, legacy};
+use super::{
+    Compression, Encoding, Limits, MessageFormat, RecordCursor, RecordError, RecordRef, V2Only, legacy,
+};
 use crate::protocol::ProducerId;
 use crate::wire::varlong_len;
 
@@ -297,6 +299,55 @@ impl BatchBuilder {
                 count: self.count as i32,
             },
         );
+        Ok(Bytes::from(bytes))
+    }
+
+    /// What stays of `batch` when only some of its records do, at their offsets.
+    pub(super) fn retained(
+        batch: &Batch,
+        mut keep: impl FnMut(&RecordRef<'_>) -> bool,
+    ) -> Result<Bytes, RecordError> {
+        let mut records = batch.records(&Limits::default())?;
+        let base_offset = batch.base_offset().unwrap_or(0);
+        let mut builder = Self::with_capacity(batch.size_bytes());
+        let mut kept = 0;
+        while let Some(record) = records.next_ref() {
+            let record = record?;
+            if !keep(&record) {
+                continue;
+            }
+            let headers = record
+                .headers()
+                .map(|header| header.key_str().map(|key| Header { key, value: header.value }));
+            // This builder's headers are text.
+            let headers: Vec<_> = headers.collect::<Result<_, _>>().map_err(|_| builder.refused())?;
+            // Deltas count from the batch's first record, whether or not it stays.
+            (builder.count, builder.base_timestamp) =
+                ((record.offset - base_offset) as u32, batch.base_timestamp());
+            builder.append(record.timestamp, record.key, record.value, &headers);
+            kept += 1;
+        }
+        let encoding = Encoding::from(batch.compression()?);
+        let mut bytes = match encoding.compression {
+            Compression::None => builder.buffer,
+            _ if kept == 0 => builder.buffer,
+            _ => encoding.compress(&builder.buffer[HEADER_BYTES..], HEADER_BYTES)?,
+        };
+        batch::write_header(
+            &mut bytes,
+            &HeaderFields {
+                base_offset,
+                attributes: batch.attributes(),
+                last_offset_delta: batch.last_offset_delta(),
+                base_timestamp: batch.base_timestamp(),
+                max_timestamp: batch.max_timestamp(),
+                producer_id: batch.producer_id().0,
+                producer_epoch: batch.producer_epoch(),
+                base_sequence: batch.base_sequence(),
+                count: kept,
+            },
+        );
+        batch::put(&mut bytes, 12, batch.partition_leader_epoch().0.to_be_bytes());
         Ok(Bytes::from(bytes))
     }
 

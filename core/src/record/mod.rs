@@ -31,7 +31,7 @@
 //! - Writing: [`BatchBuilder`] appends records in the final form of v2; sealing fills in the header, or converts to an older format.
 //! - Reading: [`Batches`] walks a `records` field by the headers alone, the formats in any order; [`Batch::verify_crc`] and
 //!   [`Batch::records`] do the work, so that it runs on the reader's thread; [`RecordCursor`] lends or hands out the records.
-//! - A broker's part: [`set_base_offset`], [`set_log_append_time`], [`end_transaction_marker`].
+//! - A broker's part: [`set_base_offset`], [`set_log_append_time`], [`retain_records`], [`end_transaction_marker`].
 //!
 //! Everything read here came from a peer: lengths and counts are checked against the bytes that are there, and decompression stops at
 //! [`Limits::max_decompressed_bytes`].
@@ -56,7 +56,7 @@ mod tests;
 mod varint;
 
 pub use batch::{Batch, Batches, Limits, TimestampType, increment_sequence};
-pub use broker::{ControlType, end_transaction_marker, set_base_offset, set_log_append_time};
+pub use broker::{ControlType, end_transaction_marker, retain_records, set_base_offset, set_log_append_time};
 pub use builder::{BatchBuilder, Header, Producer, restamp};
 pub use compression::{Compression, UnknownCompression};
 pub use cursor::{HeaderIter, HeaderRef, Headers, Record, RecordCursor, RecordRef};

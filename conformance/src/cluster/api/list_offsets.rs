@@ -9,8 +9,10 @@ use milena_core::protocol::{ErrorCode, LeaderEpoch, ListOffsetsRequest, ListOffs
 use milena_core::record::{Batch, Limits};
 
 use super::{Call, found};
+use crate::cluster::log::PartitionLog;
+use crate::cluster::partition::Partition;
 use crate::cluster::state::ClusterState;
-use crate::cluster::topic::{Partition, Topic};
+use crate::cluster::topic::Topic;
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -31,7 +33,7 @@ impl ClusterState {
             let topic = self.topics.get(&*asked.name);
             let partitions = asked.partitions.iter().map(|partition| {
                 match seen.insert((asked.name.clone(), partition.partition_index)) {
-                    true => list_partition(call, topic, partition),
+                    true => list_partition(call, topic, partition, request.isolation_level),
                     false => refused(partition.partition_index, ErrorCode::INVALID_REQUEST),
                 }
             });
@@ -49,6 +51,7 @@ fn list_partition(
     call: &Call,
     topic: Option<&Topic>,
     asked: &ListOffsetsPartition,
+    isolation_level: i8,
 ) -> ListOffsetsPartitionResponse {
     let partition_index = asked.partition_index;
     let checked = match call.forced {
@@ -65,11 +68,16 @@ fn list_partition(
     if call.version == 0 {
         return ListOffsetsPartitionResponse {
             partition_index,
-            old_style_offsets: offsets_before(partition, asked.timestamp, asked.max_num_offsets).into(),
+            old_style_offsets: offsets_before(
+                &partition.line(call.broker).log,
+                asked.timestamp,
+                asked.max_num_offsets,
+            )
+            .into(),
             ..Default::default()
         };
     }
-    match locate(call.version, partition, asked.timestamp) {
+    match locate(call, partition, asked.timestamp, isolation_level) {
         Ok((timestamp, offset, leader_epoch)) => ListOffsetsPartitionResponse {
             partition_index,
             timestamp,
@@ -86,27 +94,49 @@ fn refused(partition_index: i32, error_code: ErrorCode) -> ListOffsetsPartitionR
     ListOffsetsPartitionResponse { partition_index, error_code, ..Default::default() }
 }
 
-fn locate(version: i16, partition: &Partition, timestamp: i64) -> Result<Located, ErrorCode> {
-    let log = &partition.log;
+fn locate(
+    call: &Call,
+    partition: &Partition,
+    timestamp: i64,
+    isolation_level: i8,
+) -> Result<Located, ErrorCode> {
+    let version = call.version;
+    let line = partition.line(call.broker);
+    let log = &line.log;
+    let epoch = partition.belief(call.broker).epoch;
+    // A new leader does not know yet what its followers have; until it does, consumers could see the end go back.
+    let started = log.end_of_epoch(LeaderEpoch(epoch.0 - 1)).map_or(0, |(_, end)| end);
+    let settled = match line.high_watermark >= started {
+        true => Ok(()),
+        false if version >= 5 => Err(ErrorCode::OFFSET_NOT_AVAILABLE),
+        false => Err(ErrorCode::LEADER_NOT_AVAILABLE),
+    };
+    let bound = match isolation_level {
+        1 => line.last_stable_offset(),
+        _ => line.high_watermark,
+    };
+    let visible = || log.entries().filter(|entry| entry.last_offset < bound);
     match timestamp {
-        LATEST => Ok((-1, log.end_offset(), partition.leader_epoch)),
-        EARLIEST => Ok(earliest(partition)),
+        LATEST => settled.map(|()| (-1, bound, epoch)),
+        EARLIEST => Ok(earliest(partition, call)),
         MAX_TIMESTAMP if version >= 7 => {
+            settled?;
             // Of equal ones the first.
-            let newest = log.entries().rev().max_by_key(|entry| entry.max_timestamp);
+            let newest = visible().rev().max_by_key(|entry| entry.max_timestamp);
             let located = newest.and_then(|entry| Some((log.batch(entry)?, entry)));
             Ok(located.map_or(NOWHERE, |(batch, entry)| {
                 first_at(&batch, entry.max_timestamp)
                     .map_or(NOWHERE, |(time, offset)| (time, offset, entry.leader_epoch))
             }))
         }
-        EARLIEST_LOCAL if version >= 8 => Ok(earliest(partition)),
+        EARLIEST_LOCAL if version >= 8 => Ok(earliest(partition, call)),
         // Nothing is ever uploaded to a tier.
         LATEST_TIERED if version >= 9 => Ok(NOWHERE),
         EARLIEST_PENDING_UPLOAD if version >= 11 => Ok(NOWHERE),
         ..0 => Err(ErrorCode::UNSUPPORTED_VERSION),
         _ => {
-            let holding = log.entries().find(|entry| entry.max_timestamp >= timestamp);
+            settled?;
+            let holding = visible().find(|entry| entry.max_timestamp >= timestamp);
             let located = holding.and_then(|entry| {
                 let (time, offset) = first_at(&log.batch(entry)?, timestamp)?;
                 Some((time, offset, entry.leader_epoch))
@@ -116,9 +146,10 @@ fn locate(version: i16, partition: &Partition, timestamp: i64) -> Result<Located
     }
 }
 
-fn earliest(partition: &Partition) -> Located {
-    let epoch = partition.log.entries().next().map_or(partition.leader_epoch, |entry| entry.leader_epoch);
-    (-1, partition.log.start_offset(), epoch)
+fn earliest(partition: &Partition, call: &Call) -> Located {
+    let log = &partition.line(call.broker).log;
+    let epoch = log.entries().next().map_or(partition.belief(call.broker).epoch, |entry| entry.leader_epoch);
+    (-1, log.start_offset(), epoch)
 }
 
 /// Time and offset of the first record of a batch that is not older than `timestamp`.
@@ -134,8 +165,7 @@ fn first_at(batch: &Batch, timestamp: i64) -> Option<(i64, i64)> {
 }
 
 /// Version 0 lists borders of segment files, newest first; this log counts as one segment.
-fn offsets_before(partition: &Partition, timestamp: i64, most: i32) -> Vec<i64> {
-    let log = &partition.log;
+fn offsets_before(log: &PartitionLog, timestamp: i64, most: i32) -> Vec<i64> {
     let (start, end) = (log.start_offset(), log.end_offset());
     let newest = log.entries().map(|entry| entry.max_timestamp).max();
     let mut offsets = match timestamp {

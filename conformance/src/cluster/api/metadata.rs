@@ -9,9 +9,11 @@ use milena_core::protocol::{BrokerId, ErrorCode, MetadataRequest, MetadataRespon
 use milena_core::wire::{Str, Uuid};
 
 use super::Call;
+use crate::cluster::coordinator::is_internal;
+use crate::cluster::partition::Partition;
 use crate::cluster::release::Release;
 use crate::cluster::state::ClusterState;
-use crate::cluster::topic::{self, Partition};
+use crate::cluster::topic;
 
 /// The first version whose answer may have no name.
 const NULLABLE_NAME: i16 = 12;
@@ -38,11 +40,12 @@ impl ClusterState {
                     .collect()
             }
         };
-        let up = self.brokers.iter().filter(|broker| broker.up);
-        let brokers = up.map(|broker| MetadataResponseBroker {
+        let listed = self.brokers.iter().filter(|broker| self.is_listed(call.broker, broker.id));
+        let brokers = listed.map(|broker| MetadataResponseBroker {
             node_id: broker.id,
             host: broker.host.clone(),
             port: i32::from(broker.port),
+            rack: broker.rack.clone(),
             ..Default::default()
         });
         MetadataResponse {
@@ -54,9 +57,10 @@ impl ClusterState {
         }
     }
 
-    /// The first broker that is up.
+    /// The first broker that is alive.
     pub(super) fn controller(&self) -> BrokerId {
-        self.brokers.iter().find(|broker| broker.up).map_or(BrokerId::NONE, |broker| broker.id)
+        let alive = self.brokers.iter().find(|broker| self.is_alive(broker.id));
+        alive.map_or(BrokerId::NONE, |broker| broker.id)
     }
 
     fn topic_asked(
@@ -95,29 +99,46 @@ impl ClusterState {
         if let Some(code) = call.forced {
             return unknown(call, Some(name.clone()), topic.id, code);
         }
-        let partitions =
-            topic.partitions.iter().zip(0..).map(|(partition, index)| self.leadership(partition, index));
+        let partitions = topic
+            .partitions
+            .iter()
+            .zip(0..)
+            .map(|(partition, index)| self.leadership(call, partition, index));
         MetadataResponseTopic {
             name: Some(name.clone()),
             topic_id: topic.id,
+            is_internal: is_internal(name),
             partitions: partitions.collect(),
             ..Default::default()
         }
     }
 
-    fn leadership(&self, partition: &Partition, partition_index: i32) -> MetadataResponsePartition {
-        let leaderless = partition.leader == BrokerId::NONE;
-        let offline = partition.replicas.iter().copied().filter(|replica| !self.is_up(*replica));
+    fn leadership(
+        &self,
+        call: &Call,
+        partition: &Partition,
+        partition_index: i32,
+    ) -> MetadataResponsePartition {
+        let belief = partition.belief(call.broker);
+        let leaderless = belief.leader == BrokerId::NONE;
+        let offline =
+            partition.replicas.iter().copied().filter(|replica| !self.is_listed(call.broker, *replica));
         MetadataResponsePartition {
             error_code: if leaderless { ErrorCode::LEADER_NOT_AVAILABLE } else { ErrorCode::NONE },
             partition_index,
-            leader_id: partition.leader,
-            leader_epoch: partition.leader_epoch,
+            leader_id: belief.leader,
+            leader_epoch: belief.epoch,
             replica_nodes: partition.replicas.clone().into(),
-            isr_nodes: partition.in_sync.clone().into(),
+            isr_nodes: belief.in_sync.clone().into(),
             offline_replicas: offline.collect(),
             ..Default::default()
         }
+    }
+
+    /// Whether `broker` takes another for alive: who is cut off hears of no failure.
+    fn is_listed(&self, broker: BrokerId, other: BrokerId) -> bool {
+        let isolated = self.brokers.iter().any(|known| known.id == broker && known.isolated);
+        isolated || self.brokers.iter().any(|known| known.id == other && !known.fenced)
     }
 }
 

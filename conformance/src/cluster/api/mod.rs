@@ -1,30 +1,49 @@
 //! The APIs: one file each, from a decoded request to a response.
 
 pub(super) mod api_versions;
-mod coordinators;
 mod fetch;
 mod list_offsets;
 mod metadata;
+mod offset_for_leader_epoch;
 mod produce;
-mod producer_ids;
 mod topics;
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use milena_core::protocol::{
     ApiKey, ApiVersionsRequest, BrokerId, CreateTopicsRequest, DeleteTopicsRequest, ErrorCode, FetchRequest,
-    FindCoordinatorRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest,
+    FindCoordinatorRequest, ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest,
     Request, encode_response,
 };
 use milena_core::wire::{Frame, Str, Uuid};
 
+use super::partition::Partition;
+use super::replication::Place;
 use super::state::ClusterState;
-use super::topic::{Partition, Topic};
+use super::topic::Topic;
+use super::{ConnectionId, admin, groups, transactions};
 
-pub(super) use fetch::ParkedFetch;
+use fetch::ParkedFetch;
+use produce::ParkedProduce;
 
-/// One request's circumstances.
+/// The APIs of this module.
+pub(super) const SERVED: &[ApiKey] = &[
+    ApiKey::PRODUCE,
+    ApiKey::FETCH,
+    ApiKey::LIST_OFFSETS,
+    ApiKey::METADATA,
+    ApiKey::FIND_COORDINATOR,
+    ApiKey::API_VERSIONS,
+    ApiKey::CREATE_TOPICS,
+    ApiKey::DELETE_TOPICS,
+    ApiKey::OFFSET_FOR_LEADER_EPOCH,
+];
+
+/// One request's circumstances; also the ticket by which it is answered later.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
+    pub(super) conn: ConnectionId,
     pub(super) broker: BrokerId,
     pub(super) key: ApiKey,
     pub(super) version: i16,
@@ -38,10 +57,38 @@ pub(super) enum Outcome {
     Answer(Frame),
     /// Served, and no answer is due.
     Silent,
-    /// A fetch that waits for data.
-    Park(Box<ParkedFetch>),
+    /// A coordinator keeps the [`Call`] and [answers](ClusterState::answer) when it can.
+    Elsewhere,
+    /// It waits for what happens to partitions, or for its deadline.
+    Park(Parked),
     /// A broker hangs up on such a request.
     Close,
+}
+
+/// A request that waits: Kafka calls the place purgatory.
+#[derive(Debug)]
+pub(super) enum Parked {
+    /// For data.
+    Fetch(Box<ParkedFetch>),
+    /// For the in-sync replicas.
+    Produce(Box<ParkedProduce>),
+}
+
+impl Parked {
+    pub(super) fn deadline(&self) -> Duration {
+        match self {
+            Parked::Fetch(fetch) => fetch.deadline,
+            Parked::Produce(produce) => produce.deadline,
+        }
+    }
+
+    /// Whatever happens there may complete it.
+    pub(super) fn places(&self) -> &[Place] {
+        match self {
+            Parked::Fetch(fetch) => &fetch.places,
+            Parked::Produce(produce) => &produce.places,
+        }
+    }
 }
 
 impl Call {
@@ -50,7 +97,7 @@ impl Call {
     /// # Panics
     ///
     /// When the response has no form in this version: the brokers' own mistake, whatever the request was.
-    fn answer<R: Request>(&self, mut response: R::Response) -> Frame {
+    pub(super) fn answer<R: Request>(&self, mut response: R::Response) -> Frame {
         match encode_response::<R>(&mut response, self.version, self.correlation_id) {
             Ok(frame) => frame,
             Err(error) => panic!("a simulated broker built a response that cannot be sent: {error}"),
@@ -58,15 +105,39 @@ impl Call {
     }
 }
 
+/// Serves a request if its body is one; a broker hangs up otherwise.
+pub(super) fn decoded<R: Request>(call: &Call, body: Bytes, serve: impl FnOnce(R) -> Outcome) -> Outcome {
+    R::decode(body, call.version).map_or(Outcome::Close, serve)
+}
+
+/// The same for a request that is answered at once.
+pub(super) fn answered<R: Request>(
+    call: &Call,
+    body: Bytes,
+    serve: impl FnOnce(R) -> R::Response,
+) -> Outcome {
+    decoded::<R>(call, body, |request| Outcome::Answer(call.answer::<R>(serve(request))))
+}
+
 impl ClusterState {
+    /// Whether a request that waits need not any more.
+    pub(super) fn is_complete(&self, parked: &Parked) -> bool {
+        match parked {
+            Parked::Fetch(fetch) => self.is_fetch_complete(fetch),
+            Parked::Produce(produce) => self.is_produce_complete(produce),
+        }
+    }
+
+    /// Answers it with what there is.
+    pub(super) fn complete_parked(&mut self, parked: Parked) -> Frame {
+        match parked {
+            Parked::Fetch(fetch) => self.complete_fetch(*fetch),
+            Parked::Produce(produce) => self.complete_produce(*produce),
+        }
+    }
+
     /// Serves a request of a supported version; closes the connection if its body is not one.
     pub(super) fn dispatch(&mut self, call: &Call, body: Bytes) -> Outcome {
-        fn decoded<R: Request>(call: &Call, body: Bytes, serve: impl FnOnce(R) -> Outcome) -> Outcome {
-            R::decode(body, call.version).map_or(Outcome::Close, serve)
-        }
-        fn answered<R: Request>(call: &Call, body: Bytes, serve: impl FnOnce(R) -> R::Response) -> Outcome {
-            decoded::<R>(call, body, |request| Outcome::Answer(call.answer::<R>(serve(request))))
-        }
         match call.key {
             ApiKey::PRODUCE => decoded(call, body, |request: ProduceRequest| self.produce(call, request)),
             ApiKey::FETCH => decoded(call, body, |request: FetchRequest| self.fetch(call, request)),
@@ -86,21 +157,26 @@ impl ClusterState {
             ApiKey::DELETE_TOPICS => {
                 answered(call, body, |request: DeleteTopicsRequest| self.delete_topics(call, request))
             }
-            ApiKey::INIT_PRODUCER_ID => {
-                answered(call, body, |request: InitProducerIdRequest| self.init_producer_id(call, request))
+            ApiKey::OFFSET_FOR_LEADER_EPOCH => {
+                answered(call, body, |request: OffsetForLeaderEpochRequest| {
+                    self.offset_for_leader_epoch(call, request)
+                })
             }
+            key if groups::SERVED.contains(&key) => groups::dispatch(self, call, body),
+            key if transactions::SERVED.contains(&key) => transactions::dispatch(self, call, body),
+            key if admin::SERVED.contains(&key) => admin::dispatch(self, call, body),
             _ => Outcome::Close,
         }
     }
 
-    /// Address of a broker, if it is up.
-    fn address(&self, broker: BrokerId) -> Option<(Str, i32)> {
-        let broker = self.brokers.iter().find(|known| known.id == broker && known.up)?;
+    /// Address of a broker that the controller takes for alive.
+    pub(super) fn address(&self, broker: BrokerId) -> Option<(Str, i32)> {
+        let broker = self.brokers.iter().find(|known| known.id == broker && !known.fenced)?;
         Some((broker.host.clone(), i32::from(broker.port)))
     }
 
     /// The name under which a request's topic is found: an id's, from the version on that has ids.
-    fn topic_name(&self, by_id: bool, name: &Str, id: &Uuid) -> Result<Str, ErrorCode> {
+    pub(super) fn topic_name(&self, by_id: bool, name: &Str, id: &Uuid) -> Result<Str, ErrorCode> {
         match by_id {
             true => self.topic_names.get(id).cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_ID),
             false => Ok(name.clone()),
@@ -109,6 +185,6 @@ impl ClusterState {
 }
 
 /// The topic and partition of a request, or the code for one that is not there.
-fn found(topic: Option<&Topic>, index: i32) -> Result<&Partition, ErrorCode> {
+pub(super) fn found(topic: Option<&Topic>, index: i32) -> Result<&Partition, ErrorCode> {
     topic.and_then(|topic| topic.partition(index)).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
 }

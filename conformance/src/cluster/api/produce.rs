@@ -1,14 +1,18 @@
 //! Produce: checks a batch as a partition's leader does, and appends it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use milena_core::protocol::produce::{LeaderIdAndEpoch, NodeEndpoint};
 use milena_core::protocol::produce::{PartitionProduceResponse, TopicProduceResponse};
 use milena_core::protocol::{BrokerId, ErrorCode, LeaderEpoch, ProduceRequest, ProduceResponse};
 use milena_core::record::{Batch, Batches, Compression, Limits, RecordError};
+use milena_core::wire::{Frame, Str};
 
-use super::{Call, Outcome};
+use super::{Call, Outcome, Parked};
 use crate::cluster::idempotence::Verdict;
 use crate::cluster::release::Release;
+use crate::cluster::replication::Place;
 use crate::cluster::state::ClusterState;
 
 /// `log.message.timestamp.after.max.ms` since 4.0: one hour (KIP-1030).
@@ -19,15 +23,34 @@ const TELLS_LEADER: i16 = 10;
 /// Where a batch was written, or already is.
 struct Appended {
     base_offset: i64,
+    end_offset: i64,
     log_append_time_ms: i64,
     log_start_offset: i64,
 }
 
 type Refusal = (ErrorCode, String);
 
+/// A write that waits for the in-sync replicas.
+#[derive(Debug)]
+pub(in crate::cluster) struct ParkedProduce {
+    pub(in crate::cluster) deadline: Duration,
+    pub(in crate::cluster) places: Vec<Place>,
+    call: Call,
+    /// For each place: what must be below the high watermark, in which epoch, and where in the response it stands.
+    waits: Vec<(i64, LeaderEpoch, (usize, usize))>,
+    response: ProduceResponse,
+}
+
 impl ClusterState {
     pub(super) fn produce(&mut self, call: &Call, request: ProduceRequest) -> Outcome {
-        let mut response = ProduceResponse::default();
+        let wait = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+        let mut parked = ParkedProduce {
+            deadline: self.now.elapsed + wait,
+            places: Vec::new(),
+            call: *call,
+            waits: Vec::new(),
+            response: ProduceResponse::default(),
+        };
         let mut failed = false;
         for topic in request.topic_data {
             let name = self.topic_name(call.version >= 13, &topic.name, &topic.topic_id);
@@ -39,27 +62,29 @@ impl ClusterState {
                     Err(code) => Err(refusal(*code)),
                 };
                 let mut answer = PartitionProduceResponse { index: partition.index, ..Default::default() };
-                match appended {
-                    Ok(appended) => {
+                match (appended, &name) {
+                    (Ok(appended), Ok(name)) => {
                         answer.base_offset = appended.base_offset;
                         answer.log_append_time_ms = appended.log_append_time_ms;
                         answer.log_start_offset = appended.log_start_offset;
-                    }
-                    Err((code, message)) => {
-                        failed = true;
-                        answer.error_code = code;
-                        answer.base_offset = -1;
-                        answer.error_message = Some(message.into());
-                        if code == ErrorCode::NOT_LEADER_OR_FOLLOWER && call.version >= TELLS_LEADER {
-                            let known =
-                                name.as_ref().ok().and_then(|name| self.leader(name, partition.index));
-                            self.tell_leader(known, &mut answer, &mut response.node_endpoints);
+                        if request.acks == -1 {
+                            let epoch = self.epoch_at(call.broker, name, partition.index);
+                            let at = (parked.response.responses.len(), partition_responses.len());
+                            parked.places.push((name.clone(), partition.index));
+                            parked.waits.push((appended.end_offset, epoch, at));
                         }
+                    }
+                    (Ok(_), Err(_)) => {}
+                    (Err((code, message)), name) => {
+                        failed = true;
+                        let nodes = &mut parked.response.node_endpoints;
+                        self.refuse(call, name.as_ref().ok(), &mut answer, nodes, code);
+                        answer.error_message = Some(message.into());
                     }
                 }
                 partition_responses.push(answer);
             }
-            response.responses.push(TopicProduceResponse {
+            parked.response.responses.push(TopicProduceResponse {
                 name: topic.name,
                 topic_id: topic.topic_id,
                 partition_responses,
@@ -70,17 +95,36 @@ impl ClusterState {
             // Without an answer to put it in, a closed connection is the only way to say that something failed.
             0 if failed => Outcome::Close,
             0 => Outcome::Silent,
-            _ => Outcome::Answer(call.answer::<ProduceRequest>(response)),
+            -1 if !wait.is_zero() && !self.is_produce_complete(&parked) => {
+                Outcome::Park(Parked::Produce(Box::new(parked)))
+            }
+            _ => Outcome::Answer(self.complete_produce(parked)),
         }
     }
 
-    fn tell_leader(
+    fn epoch_at(&self, broker: BrokerId, topic: &str, index: i32) -> LeaderEpoch {
+        self.partition(topic, index).map_or(LeaderEpoch::NONE, |partition| partition.belief(broker).epoch)
+    }
+
+    /// Makes an answer one that says why not and, if it helps, who leads instead.
+    fn refuse(
         &self,
-        known: Option<(BrokerId, LeaderEpoch)>,
+        call: &Call,
+        topic: Option<&Str>,
         answer: &mut PartitionProduceResponse,
         nodes: &mut Vec<NodeEndpoint>,
+        code: ErrorCode,
     ) {
-        let Some((leader_id, leader_epoch)) = known else { return };
+        answer.error_code = code;
+        answer.base_offset = -1;
+        answer.log_append_time_ms = -1;
+        answer.log_start_offset = -1;
+        if code != ErrorCode::NOT_LEADER_OR_FOLLOWER || call.version < TELLS_LEADER {
+            return;
+        }
+        let known = topic.and_then(|topic| self.partition(topic, answer.index));
+        let Some(belief) = known.map(|partition| partition.belief(call.broker)) else { return };
+        let (leader_id, leader_epoch) = (belief.leader, belief.epoch);
         answer.current_leader = LeaderIdAndEpoch { leader_id, leader_epoch, ..Default::default() };
         if let Some((host, port)) = self.address(leader_id)
             && nodes.iter().all(|node| node.node_id != leader_id)
@@ -89,16 +133,60 @@ impl ClusterState {
         }
     }
 
+    /// How one of a write's partitions stands: `None` while the in-sync replicas have not got it.
+    fn replicated(&self, parked: &ParkedProduce, index: usize) -> Option<Result<(), ErrorCode>> {
+        let (name, partition) = &parked.places[index];
+        let (end_offset, epoch, _) = parked.waits[index];
+        let broker = parked.call.broker;
+        let Some(topic) = self.topics.get(name) else {
+            return Some(Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+        };
+        let partition = topic.partition(*partition)?;
+        let belief = partition.belief(broker);
+        if belief.leader != broker || belief.epoch != epoch {
+            return Some(Err(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+        }
+        let reached = partition.line(broker).high_watermark >= end_offset;
+        reached.then(|| match belief.in_sync.len() >= topic.settings.min_in_sync {
+            true => Ok(()),
+            false => Err(ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND),
+        })
+    }
+
+    pub(super) fn is_produce_complete(&self, parked: &ParkedProduce) -> bool {
+        (0..parked.places.len()).all(|index| self.replicated(parked, index).is_some())
+    }
+
+    /// Answers a write; what has not been replicated by now may be later, or not.
+    pub(super) fn complete_produce(&mut self, mut parked: ParkedProduce) -> Frame {
+        for index in 0..parked.places.len() {
+            let result = self.replicated(&parked, index).unwrap_or(Err(ErrorCode::REQUEST_TIMED_OUT));
+            let (topic, partition) = parked.waits[index].2;
+            if let Err(code) = result {
+                let response = &mut parked.response;
+                let answer = &mut response.responses[topic].partition_responses[partition];
+                self.refuse(
+                    &parked.call,
+                    Some(&parked.places[index].0),
+                    answer,
+                    &mut response.node_endpoints,
+                    code,
+                );
+            }
+        }
+        parked.call.answer::<ProduceRequest>(parked.response)
+    }
+
     fn append(
         &mut self,
         call: &Call,
         acks: i16,
-        topic: &str,
+        name: &Str,
         index: i32,
         records: Option<Bytes>,
     ) -> Result<Appended, Refusal> {
         let release = self.options.as_version;
-        let Some(topic) = self.topics.get_mut(topic) else {
+        let Some(topic) = self.topics.get_mut(name) else {
             return Err(refusal(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
         };
         let settings = topic.settings;
@@ -111,11 +199,20 @@ impl ClusterState {
             return Err(refusal(ErrorCode::INVALID_REQUIRED_ACKS));
         }
         partition.check(call.broker, LeaderEpoch::NONE, true).map_err(refusal)?;
+        let in_sync = partition.belief(call.broker).in_sync.len();
+        if acks == -1 && in_sync < settings.min_in_sync {
+            let least = settings.min_in_sync;
+            let message = format!(
+                "The size of the current ISR is {in_sync}, which is insufficient to satisfy the min.isr requirement of \
+                 {least} for partition {name}-{index}"
+            );
+            return Err((ErrorCode::NOT_ENOUGH_REPLICAS, message));
+        }
         if batch.size_bytes() > settings.max_message_bytes {
             let (size, most) = (batch.size_bytes(), settings.max_message_bytes);
             let message = format!(
-                "The record batch size in the append to partition {index} is {size} bytes which \
-                                   exceeds the maximum configured value of {most}."
+                "The record batch size in the append to partition {index} is {size} bytes which exceeds the maximum \
+                 configured value of {most}."
             );
             return Err((ErrorCode::MESSAGE_TOO_LARGE, message));
         }
@@ -131,21 +228,30 @@ impl ClusterState {
             );
             return Err((ErrorCode::INVALID_TIMESTAMP, message));
         }
-        let log_start_offset = partition.log.start_offset();
-        match partition.producers.check(&batch, release)? {
+        let line = partition.line(call.broker);
+        let log_start_offset = line.log.start_offset();
+        let span = batch.last_offset() - batch.base_offset().unwrap_or(0) + 1;
+        match line.producers.check(&batch, release)? {
             Verdict::Duplicate(written) => Ok(Appended {
                 base_offset: written.base_offset,
+                end_offset: written.base_offset + span,
                 // Brokers give a duplicate's timestamp here, whichever type of timestamp the topic has.
                 log_append_time_ms: written.max_timestamp,
                 log_start_offset,
             }),
             Verdict::Append => {
                 let append_time = settings.log_append_time.then_some(now_ms);
-                let base_offset = partition.log.append(&batch, partition.leader_epoch, append_time);
-                partition.producers.written(&batch, base_offset);
-                partition.log.retain(settings.retention_bytes);
+                let base_offset = partition.append(call.broker, &batch, append_time);
+                partition.line_mut(call.broker).log.retain(settings.retention_bytes);
+                partition.start_moved();
                 self.woken.extend(&partition.waiting);
-                Ok(Appended { base_offset, log_append_time_ms: append_time.unwrap_or(-1), log_start_offset })
+                self.replicate(&(name.clone(), index));
+                Ok(Appended {
+                    base_offset,
+                    end_offset: base_offset + span,
+                    log_append_time_ms: append_time.unwrap_or(-1),
+                    log_start_offset,
+                })
             }
         }
     }

@@ -3,13 +3,17 @@
 use milena_core::protocol::{ErrorCode, InitProducerIdRequest, InitProducerIdResponse, ProducerId};
 use milena_core::wire::Str;
 
-use super::Call;
+use crate::cluster::api::Call;
+use crate::cluster::coordinator::CoordinatorKind;
 use crate::cluster::state::ClusterState;
 
 /// `transaction.max.timeout.ms`: 15 minutes.
 const LONGEST_TRANSACTION_MS: i32 = 15 * 60 * 1000;
 /// The last epoch that a producer may be given: Short.MAX - 1, as the one after it is kept for fencing.
 const LAST_EPOCH: i16 = i16::MAX - 1;
+
+/// Ids are drawn in blocks of a thousand; the first block is not used here, so that no id is taken for a small number.
+const FIRST_PRODUCER_ID: i64 = 1000;
 
 impl ClusterState {
     pub(super) fn init_producer_id(
@@ -49,13 +53,11 @@ impl ClusterState {
         if transactional_id.is_empty() {
             return Err(ErrorCode::INVALID_REQUEST);
         }
-        if self.coordinator(&transactional_id) != Some(call.broker) {
-            return Err(ErrorCode::NOT_COORDINATOR);
-        }
+        self.check_coordinator(call, CoordinatorKind::Transaction, &transactional_id)?;
         if request.transaction_timeout_ms <= 0 || request.transaction_timeout_ms > LONGEST_TRANSACTION_MS {
             return Err(ErrorCode::INVALID_TRANSACTION_TIMEOUT);
         }
-        let next = match self.transactional.get(&*transactional_id) {
+        let next = match self.transactions.transactional.get(&*transactional_id) {
             None => (self.new_producer_id(), 0),
             Some(&known) if current.0 >= 0 && current != known => {
                 return Err(match call.version {
@@ -66,12 +68,12 @@ impl ClusterState {
             Some(&(id, epoch)) if epoch < LAST_EPOCH => (id, epoch + 1),
             Some(_) => (self.new_producer_id(), 0),
         };
-        self.transactional.insert(Str::from(&*transactional_id), next);
+        self.transactions.transactional.insert(Str::from(&*transactional_id), next);
         Ok(next)
     }
 
     fn new_producer_id(&mut self) -> i64 {
-        self.next_producer_id += 1;
-        self.next_producer_id - 1
+        self.transactions.producer_ids += 1;
+        FIRST_PRODUCER_ID + self.transactions.producer_ids - 1
     }
 }

@@ -71,7 +71,8 @@ async fn day(world: World, save: Save) -> Result<(), Box<dyn Error>> {
         process.abort();
     }
     let disk = disk.lock().unwrap();
-    let missing = (1..=ORDERS).map(|number| format!("order {number}")).find(|order| !disk.sent.contains(order));
+    let missing =
+        (1..=ORDERS).map(|number| format!("order {number}")).find(|order| !disk.sent.contains(order));
     match missing {
         Some(order) => Err(format!("the parcel of {order} is never sent").into()),
         None => Ok(()),

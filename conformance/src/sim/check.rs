@@ -119,7 +119,8 @@ fn parse(seed: Option<&str>, seeds: Option<&str>) -> Result<Option<Range<u64>>, 
         Some((first, end)) => first.parse().ok().zip(end.parse().ok()).map(|(first, end)| first..end),
         None => text.parse().ok().map(|count| 0..count),
     };
-    let complaint = || format!("{SEEDS}={text}: a number of seeds or a range of them is wanted, as in 1000..2000");
+    let complaint =
+        || format!("{SEEDS}={text}: a number of seeds or a range of them is wanted, as in 1000..2000");
     range.filter(|range| !range.is_empty()).map(Some).ok_or_else(complaint)
 }
 
@@ -150,7 +151,10 @@ mod tests {
         }
         for seeds in ["", "0", "5..5", "9..3", "..3", "3..", "many"] {
             let complaint = parse(None, Some(seeds)).unwrap_err();
-            assert!(complaint.starts_with(&format!("MILENA_SEEDS={seeds}: a number of seeds")), "{complaint}");
+            assert!(
+                complaint.starts_with(&format!("MILENA_SEEDS={seeds}: a number of seeds")),
+                "{complaint}"
+            );
         }
     }
 }

@@ -15,6 +15,7 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use super::lock;
+use super::network::State;
 use super::stuck::{Alive, Name, Owner, Wait};
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -167,8 +168,8 @@ impl<'run> Executor<'run> {
     }
 
     /// Tasks that have not ended.
-    pub(super) fn alive(&self) -> Vec<Alive> {
-        let alive = |task: &Entry<'_>| Alive::new(task.name, &task.waits, task.since, task.turns);
+    pub(super) fn alive(&self, state: &State) -> Vec<Alive> {
+        let alive = |task: &Entry<'_>| Alive::new(task.name, &task.waits, task.since, task.turns, state);
         self.tasks.values().map(alive).collect()
     }
 

@@ -204,12 +204,12 @@ fn play<T>(
                 continue;
             }
             return Err(match (executor.main_is_alive(), alive) {
-                (false, _) => Stuck::LeftOver(executor.alive()),
-                (true, true) => Stuck::TimeLimit(executor.alive()),
-                (true, false) => Stuck::Deadlock(executor.alive()),
+                (false, _) => Stuck::LeftOver(executor.alive(&state)),
+                (true, true) => Stuck::TimeLimit(executor.alive(&state)),
+                (true, false) => Stuck::Deadlock(executor.alive(&state)),
             });
         }
-        Err(Stuck::TurnLimit(executor.alive()))
+        Err(Stuck::TurnLimit(executor.alive(&lock(&shared.state))))
     }));
     let panicked = |panic: Box<dyn Any + Send>| {
         let task = shared.inbox.current().map_or("the simulator".to_owned(), |task| task.to_string());

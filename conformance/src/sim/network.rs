@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use milena_core::drive::{Runtime, Stream};
-use milena_core::protocol::{self, BrokerId};
+use milena_core::protocol::{self, ApiKey, BrokerId};
 use milena_core::wire::Framer;
 use milena_core::{Address, CloseReason, Instant, Now};
 
@@ -92,6 +92,8 @@ struct Link {
     up: Pipe,
     down: Pipe,
     framer: Framer,
+    /// What the broker was asked and has not answered, with the correlation ids.
+    asked: VecDeque<(i32, ApiKey)>,
     received: BytesMut,
     ended: bool,
     abandoned: bool,
@@ -210,6 +212,11 @@ impl State {
 
     // ---- links ----
 
+    /// What the broker at the end of a link was asked and has not answered.
+    pub(super) fn asked(&self, link: u64) -> impl Iterator<Item = ApiKey> {
+        self.links.get(&link).into_iter().flat_map(|link| link.asked.iter().map(|(_, key)| *key))
+    }
+
     fn connect(&mut self, address: &Address) -> Option<u64> {
         let known = self.cluster.brokers().map(|(broker, _)| broker).collect::<Vec<_>>();
         let broker =
@@ -223,6 +230,7 @@ impl State {
             up: Pipe::default(),
             down: Pipe::default(),
             framer: Framer::new(MAX_REQUEST_BYTES),
+            asked: VecDeque::new(),
             received: BytesMut::new(),
             ended: false,
             abandoned: false,
@@ -320,6 +328,7 @@ impl State {
             if let Ok((header, _)) = protocol::decode_request_header(frame.clone()) {
                 let (key, version) = (header.request_api_key, header.request_api_version);
                 let correlation_id = header.correlation_id;
+                link.asked.push_back((correlation_id, key));
                 self.tell(Told::Request { link: id, broker, key, version, correlation_id, bytes });
             }
             self.cluster.handle_frame(now, conn, frame);
@@ -371,8 +380,12 @@ impl State {
                 ClusterOutput::Send { conn, frame } => {
                     let Some(id) = self.by_connection.get(&conn).copied() else { continue };
                     let frame = frame.to_bytes();
-                    let broker = self.links[&id].broker;
                     let correlation_id = protocol::correlation_id(&frame[4..]).unwrap_or_default();
+                    let Some(link) = self.links.get_mut(&id) else { continue };
+                    let broker = link.broker;
+                    // Those before it wanted no answer.
+                    let done = link.asked.iter().position(|(asked, _)| *asked == correlation_id);
+                    link.asked.drain(..done.map_or(0, |index| index + 1));
                     self.tell(Told::Answer { link: id, broker, correlation_id, bytes: frame.len() - 4 });
                     self.send_in_pieces(id, false, frame);
                 }
@@ -525,7 +538,7 @@ impl Stream for SimStream {
             return Poll::Ready(Ok(0));
         }
         link.wait(cx);
-        self.shared.inbox.wait(Wait::Data(link.broker));
+        self.shared.inbox.wait(Wait::Data(link.broker, self.link));
         Poll::Pending
     }
 

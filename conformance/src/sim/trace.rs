@@ -12,6 +12,8 @@ pub struct Trace {
     digest: u64,
     events: u64,
     tail: VecDeque<(Duration, Event)>,
+    /// The last notes from before the tail: what the user's code said is not to drown in what the network did.
+    notes: VecDeque<(Duration, Event)>,
     kept: usize,
 }
 
@@ -31,7 +33,13 @@ pub(super) enum Event {
 
 impl Trace {
     pub(super) fn new(kept: usize) -> Self {
-        Trace { digest: 0xcbf2_9ce4_8422_2325, events: 0, tail: VecDeque::new(), kept }
+        Trace {
+            digest: 0xcbf2_9ce4_8422_2325,
+            events: 0,
+            tail: VecDeque::new(),
+            notes: VecDeque::new(),
+            kept,
+        }
     }
 
     /// What all events and bytes came to, in one number.
@@ -46,10 +54,15 @@ impl Trace {
 
     pub(super) fn tell(&mut self, at: Duration, event: Event) {
         self.piece(at, 0, format!("{event:?}").as_bytes());
-        if self.tail.len() == self.kept {
-            self.tail.pop_front();
-        }
         self.tail.push_back((at, event));
+        if self.tail.len() > self.kept
+            && let Some(oldest @ (_, Event::Note(_))) = self.tail.pop_front()
+        {
+            self.notes.push_back(oldest);
+            if self.notes.len() > self.kept {
+                self.notes.pop_front();
+            }
+        }
     }
 
     /// Data arrived.
@@ -73,7 +86,10 @@ impl Trace {
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} events, digest {:016x}; the last {}:", self.events, self.digest, self.tail.len())?;
-        self.tail.iter().try_for_each(|(at, event)| writeln!(f, "{:>11.6} {event}", at.as_secs_f64()))
+        self.notes
+            .iter()
+            .chain(&self.tail)
+            .try_for_each(|(at, event)| writeln!(f, "{:>11.6} {event}", at.as_secs_f64()))
     }
 }
 

@@ -13,31 +13,38 @@ use std::time::Duration;
 use milena_conformance::sim::{self, Failure, Options, Random, World};
 use milena_core::{Client, Fate, ReaderConfig, Record, Until, WriteError, Writer, WriterConfig};
 
-/// Takes an order, however long it takes. Neither tokio nor the simulator is named here: the way to sleep comes in.
+/// Takes an order, however often it has to try. Neither tokio nor the simulator is named here: what to do between two
+/// tries, sleep and log, comes in.
 ///
 /// The bug: an error is not always a record that was not written. The client tries again by itself and numbers its
 /// records, so that it never doubles one; a second `write` is a second record.
 async fn take_order_and_insist(
     writer: &Writer,
     order: &str,
-    sleep: impl AsyncFn(Duration),
+    pause: impl AsyncFn(WriteError),
 ) -> Result<(), WriteError> {
-    while writer.write(Record::new(order)).await.is_err() {
-        sleep(Duration::from_millis(100)).await;
+    while let Err(error) = writer.write(Record::new(order)).await {
+        pause(error).await;
     }
     Ok(())
 }
 
 /// The fix: only what is surely not in the log is tried again. What may be in it the caller hears, and tells the
 /// customer that the order is being looked into.
-async fn take_order(writer: &Writer, order: &str, sleep: impl AsyncFn(Duration)) -> Result<(), WriteError> {
+async fn take_order(writer: &Writer, order: &str, pause: impl AsyncFn(WriteError)) -> Result<(), WriteError> {
     loop {
         match writer.write(Record::new(order)).await {
             Ok(_) => return Ok(()),
             Err(error) if error.fate == Fate::Unknown => return Err(error),
-            Err(_) => sleep(Duration::from_millis(100)).await,
+            Err(error) => pause(error).await,
         }
     }
+}
+
+/// Between two tries; in production this would be `warn!` and `tokio::time::sleep`.
+async fn pause(world: &World, error: WriteError) {
+    world.note(format!("once more: {error}"));
+    world.sleep(Duration::from_millis(100)).await;
 }
 
 /// A day at the shop: twenty orders, on a network that now and then holds something up for longer than a write may take.
@@ -87,7 +94,7 @@ async fn orders(client: &Client) -> Result<Vec<String>, Box<dyn Error>> {
 pub(crate) fn find_the_bug() -> Option<Failure> {
     sim::find(0..1_000, options, async |world| {
         let take = async |writer: &Writer, order: &str, world: &World| {
-            take_order_and_insist(writer, order, async |pause| world.sleep(pause).await).await
+            take_order_and_insist(writer, order, async |error| pause(world, error).await).await
         };
         day(world, take).await
     })
@@ -97,7 +104,7 @@ pub(crate) fn find_the_bug() -> Option<Failure> {
 pub(crate) fn check_the_fix() {
     sim::check(0..200, options, async |world| {
         let take = async |writer: &Writer, order: &str, world: &World| {
-            take_order(writer, order, async |pause| world.sleep(pause).await).await
+            take_order(writer, order, async |error| pause(world, error).await).await
         };
         day(world, take).await
     });
@@ -107,7 +114,7 @@ fn options(seed: u64) -> Options {
     Options {
         stalls: 200,
         longest_stall: Duration::from_secs(10),
-        trace_entries: 30,
+        trace_entries: 20,
         ..Options::draw(seed, "orders", 3)
     }
 }

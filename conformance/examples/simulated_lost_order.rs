@@ -98,7 +98,7 @@ pub(crate) fn check_the_fix() {
 }
 
 fn options(seed: u64) -> Options {
-    Options { trace_entries: 30, ..Options::draw(seed, "orders", 3) }
+    Options { trace_entries: 20, ..Options::draw(seed, "orders", 3) }
 }
 
 fn main() -> ExitCode {

@@ -90,7 +90,7 @@ pub(crate) fn check_the_fix() {
 }
 
 fn options(seed: u64) -> Options {
-    Options { trace_entries: 30, ..Options::draw(seed, "orders", 1) }
+    Options { trace_entries: 20, ..Options::draw(seed, "orders", 1) }
 }
 
 fn main() -> ExitCode {

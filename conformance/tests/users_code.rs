@@ -16,7 +16,11 @@ const MS: Duration = Duration::from_millis(1);
 const S: Duration = Duration::from_secs(1);
 
 fn options() -> Options {
-    Options::draw(1, "orders", 3)
+    Options { latency: (MS, 2 * MS), stalls: 0, ..draw(1) }
+}
+
+fn draw(seed: u64) -> Options {
+    Options::draw(seed, "orders", 3)
 }
 
 /// How the name of the task begins that is spawned on the marked line of this file.
@@ -275,10 +279,6 @@ async fn there_and_back(world: World) -> Result<(), Box<dyn std::error::Error + 
     Ok(())
 }
 
-fn draw(seed: u64) -> Options {
-    Options::draw(seed, "orders", 3)
-}
-
 #[test]
 fn sound_code_passes_every_seed() {
     sim::check(0..50, draw, there_and_back);
@@ -297,6 +297,12 @@ fn the_first_seed_that_fails_is_told() {
     assert!(fails_at(0..failure.seed).is_none());
     assert_eq!(fails_at(failure.seed..failure.seed + 1).unwrap().seed, failure.seed);
     assert!(failure.to_string().starts_with(&format!("seed {}: three\n", failure.seed)));
+}
+
+#[test]
+#[should_panic(expected = "5..5 are no seeds")]
+fn no_seeds_are_no_proof() {
+    sim::check(5..5, draw, async |_| {});
 }
 
 #[test]

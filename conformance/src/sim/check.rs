@@ -52,7 +52,8 @@ impl fmt::Display for Failure {
 /// `MILENA_SEED=17` only that one, with its whole trace.
 ///
 /// # Panics
-/// With the seed, what went wrong, the trace, and how to replay it; or if a variable's value makes no sense.
+/// With the seed, what went wrong, the trace, and how to replay it; or if there are no seeds, or a variable's value makes no
+/// sense.
 #[track_caller]
 pub fn check<V: Verdict>(
     seeds: Range<u64>,
@@ -72,11 +73,16 @@ pub fn check<V: Verdict>(
 }
 
 /// The first seed of these that fails, if one does; see [`check`]. The environment is not asked: see [`seeds`].
+///
+/// # Panics
+/// If there are no seeds.
+#[track_caller]
 pub fn find<V: Verdict>(
     seeds: Range<u64>,
     options: impl Fn(u64) -> Options,
     main: impl AsyncFn(World) -> V + Send + Sync + 'static,
 ) -> Option<Failure> {
+    assert!(!seeds.is_empty(), "{seeds:?} are no seeds: nothing would be proven");
     let main = Arc::new(main);
     let tell = |seed| {
         let main = main.clone();

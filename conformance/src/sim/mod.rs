@@ -3,7 +3,7 @@
 //! [`run`] gives a future a [`World`], from which it gets clients: the very `Client`, `Writer` and `Reader` of every
 //! runtime, on the core's async driver. The network between them and the brokers cuts and delays what it carries by
 //! chance from the seed, and no time passes but virtual time, so that minutes take milliseconds, and the same seed leads
-//! to the same [`Trace`], each time.
+//! to the same [`Trace`], each time. [`check`] is the test that runs many seeds. `docs/simulation.md` is the page for users.
 //!
 //! ```
 //! use milena_conformance::cluster::ClusterOptions;
@@ -49,7 +49,6 @@ use milena_core::{Client, Config, Error};
 use crate::cluster::{ClusterOptions, ClusterState};
 use executor::{Executor, Inbox};
 use network::{Shared, SimRuntime, Sleep, State};
-
 use stuck::Owner;
 
 pub use check::{Failure, Verdict, check, find, seeds};
@@ -309,6 +308,11 @@ impl fmt::Debug for World {
         f.debug_struct("World").field("now", &self.now()).finish_non_exhaustive()
     }
 }
+
+/// The code of the page for users is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/simulation.md")]
+struct Page;
 
 /// A poisoned lock is a panic that the run reports already.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -136,7 +136,11 @@ fn a_busy_loop_is_told_even_within_the_simulators_own_lock() {
     static ENOUGH: AtomicBool = AtomicBool::new(false);
     let options = Options { blocked_after: 100 * MS, ..options() };
     let run = sim::run(1, options, async |world| {
-        world.cluster(|_| while !ENOUGH.load(Ordering::Relaxed) {});
+        world.cluster(|_| {
+            while !ENOUGH.load(Ordering::Relaxed) {
+                std::hint::spin_loop()
+            }
+        });
     });
     ENOUGH.store(true, Ordering::Relaxed);
     let Err(Stuck::Blocked { task, .. }) = run.result else { panic!("{:?}", run.result) };

@@ -10,7 +10,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use milena_conformance::sim::{self, Failure, Options, Random, World};
+use milena_conformance::sim::{self, Failure, FaultPlan, Options, Random, World};
 use milena_core::{Client, Fate, ReaderConfig, Record, Until, WriteError, Writer, WriterConfig};
 
 /// Takes an order, however often it has to try. Neither tokio nor the simulator is named here: what to do between two
@@ -114,6 +114,7 @@ fn options(seed: u64) -> Options {
     Options {
         stalls: 200,
         longest_stall: Duration::from_secs(10),
+        faults: FaultPlan::default(),
         trace_entries: 20,
         ..Options::draw(seed, "orders", 3)
     }

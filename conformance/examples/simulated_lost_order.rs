@@ -9,7 +9,7 @@ use std::error::Error;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use milena_conformance::sim::{self, Failure, Options, Random, World};
+use milena_conformance::sim::{self, Failure, Fault, FaultPlan, Options, Random, World};
 use milena_core::protocol::BrokerId;
 use milena_core::{Client, ReaderConfig, Record, Until, WriteError, Writer, WriterConfig};
 
@@ -36,7 +36,6 @@ async fn day(
     let mut config = WriterConfig::new("orders");
     config.delivery_timeout = Duration::from_secs(5);
     let writer = client.writer(config)?;
-    let outage = world.spawn(outage(world.clone()));
     let mut confirmed = BTreeSet::new();
     let mut random = Random::new(world.draw());
     for number in 1..=20 {
@@ -51,7 +50,7 @@ async fn day(
         }
     }
     writer.close().await;
-    outage.await;
+    world.heal();
 
     for order in orders(&client).await? {
         confirmed.remove(&order);
@@ -74,19 +73,6 @@ async fn orders(client: &Client) -> Result<Vec<String>, Box<dyn Error>> {
     Ok(orders)
 }
 
-/// Some time during the day all brokers stop, for up to ten seconds.
-async fn outage(world: World) {
-    let mut random = Random::new(world.draw());
-    world.sleep(random.duration(Duration::ZERO, Duration::from_secs(20))).await;
-    world.note("all brokers stop");
-    world.cluster(|cluster| BROKERS.map(|broker| cluster.stop_broker(broker)));
-    world.sleep(random.duration(Duration::ZERO, Duration::from_secs(10))).await;
-    world.note("all brokers start");
-    world.cluster(|cluster| BROKERS.map(|broker| cluster.start_broker(broker)));
-}
-
-const BROKERS: [BrokerId; 3] = [BrokerId(1), BrokerId(2), BrokerId(3)];
-
 /// The first seed that loses an order.
 pub(crate) fn find_the_bug() -> Option<Failure> {
     sim::find(0..1_000, options, async |world| day(world, take_order_and_hope).await)
@@ -97,8 +83,16 @@ pub(crate) fn check_the_fix() {
     sim::check(0..200, options, async |world| day(world, take_order).await);
 }
 
+/// Some time during the day all brokers are down, for up to ten seconds.
 fn options(seed: u64) -> Options {
-    Options { trace_entries: 20, ..Options::draw(seed, "orders", 3) }
+    let mut random = Random::new(seed);
+    let from = random.duration(Duration::ZERO, Duration::from_secs(10));
+    let until = from + random.duration(Duration::from_secs(1), Duration::from_secs(10));
+    let crash = |plan: FaultPlan, broker| {
+        plan.between(from..until, Fault::Crash { broker: BrokerId(broker), lose_page_cache: false })
+    };
+    let faults = (1..=3).fold(FaultPlan::default(), crash);
+    Options { faults, trace_entries: 20, ..Options::draw(seed, "orders", 3) }
 }
 
 fn main() -> ExitCode {

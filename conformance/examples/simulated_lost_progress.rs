@@ -5,13 +5,12 @@
 //! cargo run --example simulated_lost_progress
 //! ```
 
-use std::error::Error;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use milena_conformance::sim::{self, Failure, Options, Random, World};
-use milena_core::{Client, Message, ReaderConfig, Record, Start, WriterConfig};
+use milena_conformance::sim::{self, Failure, Fault, Options, Random, World};
+use milena_core::{Error, Message, ReaderConfig, Record, Start, WriterConfig};
 
 const ORDERS: usize = 20;
 
@@ -40,11 +39,13 @@ enum Save {
 }
 
 /// The process: from where the one before it stopped, order by order.
-async fn process(world: World, client: Client, disk: Arc<Mutex<Disk>>, save: Save) {
+async fn process(world: World, disk: Arc<Mutex<Disk>>, save: Save) -> Result<(), Error> {
+    let client = world.client(world.config(), 0)?;
     let mut config = ReaderConfig::new("orders");
     config.start = Start::Offset(disk.lock().unwrap().progress);
-    let mut reader = client.reader(config).expect("the settings are sound");
-    while let Some(Ok(message)) = reader.next().await {
+    let mut reader = client.reader(config)?;
+    while let Some(message) = reader.next().await {
+        let message = message?;
         let next = message.offset + 1;
         if let Save::First = save {
             disk.lock().unwrap().progress = next;
@@ -52,10 +53,11 @@ async fn process(world: World, client: Client, disk: Arc<Mutex<Disk>>, save: Sav
         send_parcel(&world, &disk, &message).await;
         disk.lock().unwrap().progress = next;
     }
+    Ok(())
 }
 
 /// Twenty orders, and a process that is killed again and again.
-async fn day(world: World, save: Save) -> Result<(), Box<dyn Error>> {
+async fn day(world: World, save: Save) -> Result<(), Box<dyn std::error::Error>> {
     let client = world.client(world.config(), 0)?;
     let writer = client.writer(WriterConfig::new("orders"))?;
     for number in 1..=ORDERS {
@@ -64,11 +66,14 @@ async fn day(world: World, save: Save) -> Result<(), Box<dyn Error>> {
     let disk = Arc::new(Mutex::new(Disk::default()));
     let mut random = Random::new(world.draw());
     while disk.lock().unwrap().progress < ORDERS as i64 {
-        let client = world.client(world.config(), 0)?;
-        let process = world.spawn(process(world.clone(), client, disk.clone(), save));
-        world.sleep(random.duration(Duration::from_millis(50), Duration::from_secs(5))).await;
-        world.note("the process is killed");
-        process.abort();
+        let own = world.process();
+        let process = own.spawn(process(own.clone(), disk.clone(), save));
+        let life = random.duration(Duration::from_millis(50), Duration::from_secs(5));
+        if let Some(ended) = world.timeout(life, process).await {
+            return Err(format!("the process ended: {ended:?}").into());
+        }
+        // It is gone, with its clients, as after `kill -9`.
+        world.fault(Fault::Kill { process: own.id(), machine: false })?;
     }
     let disk = disk.lock().unwrap();
     let missing =

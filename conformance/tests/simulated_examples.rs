@@ -35,7 +35,7 @@ fn a_double_order_is_found_and_the_fix_holds() {
 
 #[test]
 fn a_lost_progress_is_found_and_the_fix_holds() {
-    let story = ["the process is killed", " is sent"];
+    let story = ["Kill { process: ", " is sent"];
     assert_found(lost_progress::find_the_bug(), ("the parcel of order ", " is never sent"), &story);
     lost_progress::check_the_fix();
 }

@@ -2,7 +2,8 @@
 //!
 //! Rules:
 //! - Whatever is new has a turn; after that a task has one when it was woken.
-//! - A task that was aborted is dropped before anyone else has a turn.
+//! - A task that was aborted, or whose process was killed, is dropped before anyone else has a turn. Tasks of a process that
+//!   is paused have their turns when it goes on.
 //! - It knows of every task whose it is, and what it said during its last turn that it waits for, so that a run that
 //!   gets nowhere can be explained.
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 use super::lock;
 use super::network::State;
+use super::plan::ProcessId;
 use super::stuck::{Alive, Name, Owner, Wait};
 
 type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -25,9 +27,18 @@ type Job = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub(super) struct Inbox {
     next: AtomicU64,
     clients: AtomicU32,
+    processes: AtomicU32,
     spawned: Mutex<VecDeque<(Name, Arc<TaskWaker>, Job)>>,
     woken: Arc<Mutex<VecDeque<u64>>>,
     aborted: Mutex<Vec<u64>>,
+    /// Processes that were killed, with the first task's id that came after.
+    killed: Mutex<Vec<(ProcessId, u64)>>,
+    /// The process that is being killed: what it spawns now is not begun any more.
+    dying: Mutex<Option<ProcessId>>,
+    /// How many pauses each process is in, and which of its tasks were woken since.
+    paused: Mutex<BTreeMap<ProcessId, (usize, Vec<u64>)>>,
+    /// How many tasks each process has.
+    population: Mutex<BTreeMap<ProcessId, usize>>,
     /// What the task that has its turn waits for, as far as it said so.
     waits: Mutex<Vec<Wait>>,
     turns: AtomicU64,
@@ -54,23 +65,74 @@ impl Wake for TaskWaker {
 }
 
 impl Inbox {
-    pub(super) fn spawn(&self, owner: Owner, task: impl Future<Output = ()> + Send + 'static) -> Name {
-        let (name, waker) = self.enter(owner);
+    pub(super) fn spawn(
+        &self,
+        process: ProcessId,
+        owner: Owner,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> Name {
+        let (name, waker) = self.enter(process, owner);
+        if *lock(&self.dying) == Some(process) {
+            lock(&self.killed).push((process, name.id + 1));
+        }
         lock(&self.spawned).push_back((name, waker, Box::pin(task)));
         name
     }
 
     /// A name, and a waker that was woken once already.
-    fn enter(&self, owner: Owner) -> (Name, Arc<TaskWaker>) {
+    fn enter(&self, process: ProcessId, owner: Owner) -> (Name, Arc<TaskWaker>) {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         lock(&self.woken).push_back(id);
         let waker = TaskWaker { id, queued: AtomicBool::new(true), woken: self.woken.clone() };
-        (Name { id, owner }, Arc::new(waker))
+        *lock(&self.population).entry(process).or_default() += 1;
+        (Name { id, process, owner }, Arc::new(waker))
     }
 
     /// The next client's number, from 1.
     pub(super) fn next_client(&self) -> u32 {
         self.clients.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The next process's id, from 1.
+    pub(super) fn next_process(&self) -> ProcessId {
+        ProcessId(self.processes.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// All tasks that a process has now are to end. Whether it has any.
+    pub(super) fn kill(&self, process: ProcessId) -> bool {
+        lock(&self.killed).push((process, self.next.load(Ordering::Relaxed)));
+        lock(&self.population).get(&process).is_some_and(|tasks| *tasks > 0)
+    }
+
+    /// A process stands still until it is resumed as many times. Whether it has any task.
+    pub(super) fn pause(&self, process: ProcessId) -> bool {
+        lock(&self.paused).entry(process).or_default().0 += 1;
+        lock(&self.population).get(&process).is_some_and(|tasks| *tasks > 0)
+    }
+
+    pub(super) fn resume(&self, process: ProcessId) {
+        let mut paused = lock(&self.paused);
+        let Some((pauses, _)) = paused.get_mut(&process) else { return };
+        *pauses -= 1;
+        if *pauses == 0
+            && let Some((_, woken)) = paused.remove(&process)
+        {
+            lock(&self.woken).extend(woken);
+        }
+    }
+
+    /// Whether a task that was woken has to wait for its process to go on.
+    fn holds(&self, task: Name) -> bool {
+        let mut paused = lock(&self.paused);
+        let Some((_, woken)) = paused.get_mut(&task.process) else { return false };
+        woken.push(task.id);
+        true
+    }
+
+    fn leave(&self, task: Name) {
+        if let Some(tasks) = lock(&self.population).get_mut(&task.process) {
+            *tasks -= 1;
+        }
     }
 
     pub(super) fn abort(&self, task: Name) {
@@ -117,7 +179,7 @@ struct Entry<'run> {
 impl<'run> Executor<'run> {
     /// The main future need not be `Send`: it never leaves the thread.
     pub(super) fn new(inbox: Arc<Inbox>, main: impl Future<Output = ()> + 'run) -> Self {
-        let (name, waker) = inbox.enter(Owner::Main);
+        let (name, waker) = inbox.enter(ProcessId(0), Owner::Main);
         let main = Entry::new(name, waker, Box::pin(main));
         Executor { inbox, tasks: BTreeMap::from([(name.id, main)]) }
     }
@@ -129,6 +191,9 @@ impl<'run> Executor<'run> {
             let Some(id) = lock(&self.inbox.woken).pop_front() else { return false };
             // Wakers outlive their tasks.
             let Some(task) = self.tasks.get_mut(&id) else { continue };
+            if self.inbox.holds(task.name) {
+                continue;
+            }
             task.waker.queued.store(false, Ordering::Relaxed);
             (task.since, task.turns) = (now, task.turns + 1);
             self.inbox.begin(task.name);
@@ -138,8 +203,7 @@ impl<'run> Executor<'run> {
             task.waits.append(&mut lock(&self.inbox.waits));
             task.name.learn(&task.waits);
             if done {
-                let ended = self.tasks.remove(&id);
-                drop(ended);
+                self.end(id);
             }
             return true;
         }
@@ -152,17 +216,31 @@ impl<'run> Executor<'run> {
             let enter = |(name, waker, job): (Name, _, Job)| (name.id, Entry::new(name, waker, job));
             self.tasks.extend(spawned.into_iter().map(enter));
             let aborted = std::mem::take(&mut *lock(&self.inbox.aborted));
-            if aborted.is_empty() {
+            let killed = std::mem::take(&mut *lock(&self.inbox.killed));
+            if aborted.is_empty() && killed.is_empty() {
                 return;
             }
             for id in aborted {
                 self.end(id);
             }
+            for (process, before) in killed {
+                self.kill(process, before);
+            }
         }
+    }
+
+    fn kill(&mut self, process: ProcessId, before: u64) {
+        let dies = |task: &Entry<'_>| task.name.process == process;
+        let ids: Vec<u64> =
+            self.tasks.range(..before).filter(|(_, task)| dies(task)).map(|(id, _)| *id).collect();
+        *lock(&self.inbox.dying) = Some(process);
+        ids.into_iter().for_each(|id| self.end(id));
+        *lock(&self.inbox.dying) = None;
     }
 
     fn end(&mut self, id: u64) {
         let Some(task) = self.tasks.remove(&id) else { return };
+        self.inbox.leave(task.name);
         self.inbox.begin(task.name);
         drop(task);
     }

@@ -22,10 +22,16 @@
 //! ```
 
 mod check;
+mod draw;
 mod executor;
+mod faults;
 mod ledger;
+mod link;
 mod network;
+mod plan;
+mod process;
 mod random;
+mod runtime;
 mod scenario;
 mod stuck;
 mod task;
@@ -48,10 +54,12 @@ use milena_core::{Client, Config, Error};
 
 use crate::cluster::{ClusterOptions, ClusterState};
 use executor::{Executor, Inbox};
-use network::{Shared, SimRuntime, Sleep, State};
+use network::{Shared, State};
+use runtime::{SimRuntime, Sleep};
 use stuck::Owner;
 
 pub use check::{Failure, Verdict, check, find, seeds};
+pub use plan::{End, Fault, FaultPlan, Kind, PlanError, ProcessId, Route, Way};
 pub use random::Random;
 pub use scenario::{Scenario, scenarios};
 pub use stuck::{Alive, Stuck};
@@ -69,6 +77,8 @@ pub struct Options {
     pub stalls: u64,
     /// How much longer, at most. Default: 5 s.
     pub longest_stall: Duration,
+    /// What is to go wrong. Default: nothing.
+    pub faults: FaultPlan,
     /// Virtual time after which a run has failed. Default: one hour.
     pub time_limit: Duration,
     /// Polls of tasks after which a run has failed. Default: five million, some seconds of real time.
@@ -86,30 +96,11 @@ impl Default for Options {
             latency: (Duration::from_micros(50), Duration::from_millis(2)),
             stalls: 0,
             longest_stall: Duration::from_secs(5),
+            faults: FaultPlan::default(),
             time_limit: Duration::from_secs(3600),
             turn_limit: 5_000_000,
             blocked_after: Duration::from_secs(10),
             trace_entries: 100,
-        }
-    }
-}
-
-impl Options {
-    /// What a seed makes of three brokers and this topic: a network of one pace or another, with or without stalls.
-    pub fn draw(seed: u64, topic: &str, partitions: i32) -> Self {
-        let mut random = Random::new(seed).fork();
-        let latency = random.pick(&[100, 1_000, 10_000, 100_000]);
-        Options {
-            cluster: ClusterOptions {
-                nodes: 3,
-                topics: vec![(topic.to_owned(), partitions)],
-                validate_records: true,
-                seed,
-                ..Default::default()
-            },
-            latency: (Duration::from_micros(latency / 10), Duration::from_micros(latency)),
-            stalls: random.pick(&[0, 0, 20, 200]),
-            ..Default::default()
         }
     }
 }
@@ -140,9 +131,13 @@ pub fn run<T: Send + 'static>(
     let limits = (options.time_limit, options.turn_limit);
     let blocked_after = options.blocked_after;
     let inbox = Arc::new(Inbox::default());
-    let shared = Arc::new(Shared { state: Mutex::new(State::new(seed, options)), inbox });
+    if let Err(error) = options.faults.check(options.cluster.nodes) {
+        let result = Err(Stuck::Failed(format!("the fault plan makes no sense: {error}")));
+        return Run { result, trace: Trace::new(0), elapsed: Duration::ZERO };
+    }
+    let shared = Arc::new(Shared { state: Mutex::new(State::new(seed, options, inbox.clone())), inbox });
     let (send, outcome) = mpsc::channel();
-    let world = World { shared: shared.clone() };
+    let world = World { shared: shared.clone(), process: ProcessId(0) };
     let thread = thread::Builder::new().name(format!("seed {seed}"));
     let started = thread.spawn(move || send.send(play(&world.shared.clone(), limits, main(world))));
     started.expect("a thread for the simulation");
@@ -155,7 +150,7 @@ pub fn run<T: Send + 'static>(
             return Run { result, trace: Trace::new(0), elapsed: Duration::ZERO };
         }
     };
-    Run { result, trace: state.trace.clone(), elapsed: state.now() }
+    Run { result, trace: state.story(), elapsed: state.now() }
 }
 
 /// Waits for the outcome for as long as tasks have their turns.
@@ -228,6 +223,7 @@ fn message(panic: &(dyn Any + Send)) -> String {
 #[derive(Clone)]
 pub struct World {
     shared: Arc<Shared>,
+    process: ProcessId,
 }
 
 impl World {
@@ -250,7 +246,7 @@ impl World {
             bytes.copy_from_slice(&self.draw().to_le_bytes());
         }
         let client = self.shared.inbox.next_client();
-        let runtime = SimRuntime { shared: self.shared.clone(), client, skew_ms };
+        let runtime = SimRuntime { shared: self.shared.clone(), process: self.process, client, skew_ms };
         milena_core::drive::start(runtime, config, seed)
     }
 
@@ -267,7 +263,7 @@ impl World {
     /// Waits.
     pub async fn sleep(&self, duration: Duration) {
         let at = self.now() + duration;
-        Sleep { shared: self.shared.clone(), at, event: None }.await;
+        Sleep { shared: self.shared.clone(), clock: None, at, event: None }.await;
     }
 
     /// The future's result, or `None` if it is not ready in time; it is dropped then.
@@ -284,17 +280,12 @@ impl World {
     /// Starts a task, which goes on if its handle is dropped. Reports name it by the place of this call.
     #[track_caller]
     pub fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> Task<T> {
-        Task::spawn(&self.shared.inbox, Owner::User(Location::caller()), task)
+        Task::spawn(&self.shared.inbox, self.process, Owner::User(Location::caller()), task)
     }
 
     /// Does something to the cluster, or looks at it.
     pub fn cluster<T>(&self, apply: impl FnOnce(&mut ClusterState) -> T) -> T {
         lock(&self.shared.state).control(apply)
-    }
-
-    /// Resets every connection; what was under way on them is lost.
-    pub fn drop_connections(&self) {
-        lock(&self.shared.state).drop_connections();
     }
 
     /// Puts a line into the trace.

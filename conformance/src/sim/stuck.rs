@@ -7,6 +7,7 @@ use std::time::Duration;
 use milena_core::protocol::BrokerId;
 
 use super::network::State;
+use super::plan::ProcessId;
 
 /// Why a run did not come to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +116,7 @@ impl fmt::Display for Alive {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Name {
     pub(super) id: u64,
+    pub(super) process: ProcessId,
     pub(super) owner: Owner,
 }
 

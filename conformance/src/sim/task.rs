@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::executor::Inbox;
 use super::lock;
+use super::plan::ProcessId;
 use super::stuck::{Name, Owner, Wait};
 
 type Slot<T> = Mutex<(Option<T>, Option<Waker>)>;
@@ -21,12 +22,13 @@ pub struct Task<T> {
 impl<T: Send + 'static> Task<T> {
     pub(super) fn spawn(
         inbox: &Arc<Inbox>,
+        process: ProcessId,
         owner: Owner,
         task: impl Future<Output = T> + Send + 'static,
     ) -> Self {
         let slot: Arc<Slot<T>> = Arc::default();
         let result = slot.clone();
-        let name = inbox.spawn(owner, async move {
+        let name = inbox.spawn(process, owner, async move {
             let value = task.await;
             let waker = {
                 let mut slot = lock(&result);

@@ -1,5 +1,7 @@
 //! Users' own code in the simulator: what it is given, and what it is told when it blocks, panics or gets nowhere.
 
+use std::collections::BTreeSet;
+use std::error::Error;
 use std::future::pending;
 use std::ops::Range;
 use std::process::Command;
@@ -9,7 +11,8 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use milena_conformance::cluster::Cluster;
-use milena_conformance::sim::{self, Alive, Options, Stuck, World};
+use milena_conformance::sim::{self, Alive, Fault, FaultPlan, Kind, Options, Route, Stuck, World};
+use milena_core::protocol::BrokerId;
 use milena_core::{ReaderConfig, Record, Until, WriteError, Writer, WriterConfig, Written};
 
 const MS: Duration = Duration::from_millis(1);
@@ -94,6 +97,22 @@ fn a_wait_for_a_result_or_for_a_time_is_told_as_both() {
     let Err(Stuck::TimeLimit(alive)) = run.result else { panic!("{:?}", run.result) };
     assert!(alive[0].waits_for[0].starts_with("the result of task 1 ("), "{alive:?}");
     assert_eq!(alive[0].waits_for[1], "the time 5.000000 s");
+}
+
+#[test]
+fn tasks_of_a_process_are_told_as_such() {
+    let run = sim::run(1, options(), async |world| world.process().run(pending::<()>()).await);
+    let Err(Stuck::Deadlock(alive)) = run.result else { panic!("{:?}", run.result) };
+    assert!(alive[0].waits_for[0].starts_with("the result of task 1 ("), "{alive:?}");
+    assert!(alive[1].task.ends_with(") in process 1"), "{alive:?}");
+}
+
+#[test]
+fn a_plan_that_makes_no_sense_is_refused() {
+    let faults = FaultPlan::default().at(S, Fault::Reset { route: Route::all().to(BrokerId(7)) });
+    let run = sim::run(1, Options { faults, ..options() }, async |_| {});
+    let refused = "the fault plan makes no sense: there is no broker 7: the cluster has those from 1 to 3";
+    assert_eq!(run.result, Err(Stuck::Failed(refused.to_owned())));
 }
 
 #[test]
@@ -269,7 +288,7 @@ fn an_aborted_task_is_dropped_before_anyone_else_has_a_turn() {
 }
 
 /// One record, read back.
-async fn there_and_back(world: World) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn there_and_back(world: World) -> Result<(), Box<dyn Error + Send + Sync>> {
     let client = world.client(world.config(), 0)?;
     let writer = client.writer(WriterConfig::new("orders"))?;
     writer.write(Record::keyed("k", "v")).await?;
@@ -286,6 +305,48 @@ async fn there_and_back(world: World) -> Result<(), Box<dyn std::error::Error + 
 #[test]
 fn sound_code_passes_every_seed() {
     sim::check(0..50, draw, there_and_back);
+}
+
+/// Twenty records over twenty seconds, each acknowledged; what is read when all is over.
+async fn twenty(world: World) -> Result<Vec<String>, Box<dyn Error>> {
+    let client = world.client(world.config(), 0)?;
+    let writer = client.writer(WriterConfig::new("orders"))?;
+    for number in 0..20 {
+        writer.write(Record::keyed("alice", &number.to_string())).await?;
+        world.sleep(S).await;
+    }
+    world.heal();
+    let mut config = ReaderConfig::new("orders");
+    config.until = Until::End;
+    let mut reader = client.reader(config)?;
+    let mut read = Vec::new();
+    while let Some(message) = reader.next().await {
+        read.push(String::from_utf8(message?.value.unwrap_or_default().into())?);
+    }
+    Ok(read)
+}
+
+#[test]
+fn drawn_trouble_strikes_and_costs_no_acknowledged_record() {
+    let mut fired = BTreeSet::new();
+    let written: Vec<_> = (0..20).map(|number| number.to_string()).collect();
+    for seed in 0..200 {
+        let run =
+            sim::run(seed, draw(seed), async |world| twenty(world).await.map_err(|error| error.to_string()));
+        assert_eq!(run.result, Ok(Ok(written.clone())), "seed {seed}\n{}", run.trace);
+        fired.extend(run.trace.fired().keys().copied());
+    }
+    let drawn = [
+        Kind::Partition,
+        Kind::LostRequests,
+        Kind::LostAnswers,
+        Kind::Refuse,
+        Kind::Reset,
+        Kind::Stop,
+        Kind::MoveLeader,
+        Kind::CloseAfter,
+    ];
+    assert_eq!(fired, BTreeSet::from(drawn));
 }
 
 #[test]

@@ -162,6 +162,10 @@ impl fmt::Display for Name {
             Owner::Client(client, Some(broker)) => {
                 write!(f, "client {client}, connection to broker {broker}")
             }
+        }?;
+        match self.process {
+            ProcessId(0) => Ok(()),
+            ProcessId(process) => write!(f, " in process {process}"),
         }
     }
 }

@@ -42,7 +42,7 @@ pub(super) struct Inbox {
     /// What the task that has its turn waits for, as far as it said so.
     waits: Mutex<Vec<Wait>>,
     turns: AtomicU64,
-    /// Whose turn it is, or was last.
+    /// Whose turn it is.
     current: Mutex<Option<Name>>,
 }
 
@@ -149,14 +149,19 @@ impl Inbox {
         self.turns.load(Ordering::Relaxed)
     }
 
-    /// Whose turn it is, or was last.
-    pub(super) fn current(&self) -> Option<Name> {
-        *lock(&self.current)
+    /// Whose turn it is, in words.
+    pub(super) fn current(&self) -> String {
+        lock(&self.current).map_or("the simulator".to_owned(), |task| task.to_string())
     }
 
     fn begin(&self, task: Name) {
         self.turns.fetch_add(1, Ordering::Relaxed);
         *lock(&self.current) = Some(task);
+    }
+
+    /// Not called after a panic: it is told whose it was.
+    fn over(&self) {
+        *lock(&self.current) = None;
     }
 }
 
@@ -199,6 +204,7 @@ impl<'run> Executor<'run> {
             self.inbox.begin(task.name);
             let waker = Waker::from(task.waker.clone());
             let done = task.job.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+            self.inbox.over();
             task.waits.clear();
             task.waits.append(&mut lock(&self.inbox.waits));
             task.name.learn(&task.waits);
@@ -243,6 +249,7 @@ impl<'run> Executor<'run> {
         self.inbox.leave(task.name);
         self.inbox.begin(task.name);
         drop(task);
+        self.inbox.over();
     }
 
     /// Tasks that have not ended.

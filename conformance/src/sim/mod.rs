@@ -156,17 +156,16 @@ pub fn run<T: Send + 'static>(
 /// Waits for the outcome for as long as tasks have their turns.
 fn watch<T>(outcome: &Receiver<Result<T, Stuck>>, inbox: &Inbox, after: Duration) -> Result<T, Stuck> {
     let mut turns = None;
-    let task = || inbox.current().map_or("the simulator".to_owned(), |task| task.to_string());
     loop {
         match outcome.recv_timeout(after) {
             Ok(result) => return result,
             Err(RecvTimeoutError::Timeout) if turns == Some(inbox.turns()) => {
-                return Err(Stuck::Blocked { task: task(), after });
+                return Err(Stuck::Blocked { task: inbox.current(), after });
             }
             Err(RecvTimeoutError::Timeout) => turns = Some(inbox.turns()),
             // What can panic is caught, but for the drop of a panic's own payload.
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(Stuck::Panic { task: task(), message: "its panic panicked".to_owned() });
+                return Err(Stuck::Panic { task: inbox.current(), message: "its panic panicked".to_owned() });
             }
         }
     }
@@ -206,8 +205,7 @@ fn play<T>(
         Err(Stuck::TurnLimit(executor.alive(&lock(&shared.state))))
     }));
     let panicked = |panic: Box<dyn Any + Send>| {
-        let task = shared.inbox.current().map_or("the simulator".to_owned(), |task| task.to_string());
-        Err(Stuck::Panic { task, message: message(&*panic) })
+        Err(Stuck::Panic { task: shared.inbox.current(), message: message(&*panic) })
     };
     let result = result.unwrap_or_else(panicked);
     executor.clear();

@@ -85,6 +85,12 @@ impl ClusterState {
         }
     }
 
+    /// From when on the coordinator for a partition knows what it has to; `None` while there is no coordinator.
+    pub(super) fn coordinator_loaded(&self, kind: CoordinatorKind, partition: i32) -> Option<Duration> {
+        let (leader, _, loaded) = self.coordinators.seats.get(&(kind, partition))?;
+        (*leader != BrokerId::NONE).then_some(*loaded)
+    }
+
     /// Leaders may have changed: coordinators have, where they were those of an internal topic.
     pub(super) fn on_leaders_changed(&mut self) {
         for kind in CoordinatorKind::ALL {

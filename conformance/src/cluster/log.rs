@@ -190,12 +190,16 @@ impl PartitionLog {
         self.epochs.push((epoch, self.end_offset));
     }
 
-    /// The largest epoch known that is not above `epoch`, and the offset at which it ended or, if it is the last, the end
-    /// of the log; `None` if all known epochs are newer.
+    /// Where an epoch ended, and the largest one known up to it. Brokers say nothing of epochs newer than all they know,
+    /// and of one older than all that the log starts after it.
     pub(super) fn end_of_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, i64)> {
+        let (newest, _) = self.epochs.last().filter(|_| epoch > LeaderEpoch::NONE)?;
+        if epoch >= *newest {
+            return (epoch == *newest).then_some((epoch, self.end_offset));
+        }
         let after = self.epochs.partition_point(|(known, _)| *known <= epoch);
-        let (known, _) = self.epochs[..after].last()?;
-        Some((*known, self.epochs.get(after).map_or(self.end_offset, |(_, start)| *start)))
+        let known = self.epochs[..after].last().map_or(epoch, |(known, _)| *known);
+        Some((known, self.epochs[after].1))
     }
 
     /// Puts batches in the place of all that are stored: of the same or fewer records, in order.

@@ -93,7 +93,18 @@ pub struct ClusterOptions {
     pub coordinator_partitions: i32,
     /// How long a coordinator loads what the one before it knew. Default none.
     pub coordinator_load: Duration,
-    /// Decides topic ids and the cluster id. Default 0.
+    /// How long a group's first rebalance waits for more members, and again when one comes
+    /// (`group.initial.rebalance.delay.ms`). Default none; Kafka's is 3 s.
+    pub group_initial_rebalance_delay: Duration,
+    /// Shortest session a group's member may ask for (`group.min.session.timeout.ms`). Default 6 s.
+    pub group_min_session_timeout: Duration,
+    /// Longest session a group's member may ask for (`group.max.session.timeout.ms`). Default 30 min.
+    pub group_max_session_timeout: Duration,
+    /// Most members of a group (`group.max.size`), for brokers from 2.2 on. Default no limit.
+    pub group_max_size: usize,
+    /// How long offsets are kept when nobody uses them (`offsets.retention.minutes`). Default 7 days.
+    pub offsets_retention: Duration,
+    /// Decides topic ids, the cluster id and the ids of groups' members. Default 0.
     pub seed: u64,
 }
 
@@ -122,6 +133,11 @@ impl Default for ClusterOptions {
             fetch_sessions: 1000,
             coordinator_partitions: 50,
             coordinator_load: Duration::ZERO,
+            group_initial_rebalance_delay: Duration::ZERO,
+            group_min_session_timeout: Duration::from_secs(6),
+            group_max_session_timeout: Duration::from_secs(30 * 60),
+            group_max_size: usize::MAX,
+            offsets_retention: Duration::from_secs(7 * 24 * 60 * 60),
             seed: 0,
         }
     }

@@ -58,12 +58,28 @@ impl Release {
     pub const V0_11: Release = Release(2);
     /// Five batches remembered for each producer, and UNKNOWN_PRODUCER_ID.
     pub const V1_0: Release = Release(3);
+    /// Only commits go without a group's name, and partitions are checked before they are committed.
+    pub const V2_0: Release = Release(5);
+    /// Offsets are kept from when their group became empty (KIP-211), and new members may expire while they join.
+    pub const V2_1: Release = Release(6);
+    /// Groups have a largest size (KIP-389), and joining may take two requests (KIP-394).
+    pub const V2_2: Release = Release(7);
+    /// Static members (KIP-345).
+    pub const V2_3: Release = Release(8);
     /// INVALID_RECORD, defaults in CreateTopics, and ApiVersions' range in its UNSUPPORTED_VERSION answer.
     pub const V2_4: Release = Release(9);
     /// A producer whose state is gone may go on with any sequence (KIP-360).
     pub const V2_5: Release = Release(10);
+    /// Heartbeats count while a group's generation is being completed.
+    pub const V2_6: Release = Release(11);
+    /// Members that do not sync in time are out of their group.
+    pub const V2_8: Release = Release(13);
     /// Taken as the first release without ZooKeeper: brokers forward to the controller.
     pub const V3_0: Release = Release(14);
+    /// Members that join again may change their time-outs.
+    pub const V3_3: Release = Release(17);
+    /// ListGroups knows types, and takes filters in any case.
+    pub const V3_8: Release = Release(22);
     /// Timestamps more than an hour ahead are refused (KIP-1030); finalized features are always there.
     pub const V4_0: Release = Release(24);
     /// The newest release known: 4.3.

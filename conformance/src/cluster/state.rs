@@ -362,6 +362,7 @@ impl ClusterState {
         for partition in &topic.partitions {
             self.woken.extend(&partition.waiting);
         }
+        self.on_topic_deleted(name);
         true
     }
 
@@ -578,6 +579,15 @@ impl ClusterState {
     /// The requests behind it are served only when the machine at work is done ([`Self::settle`]).
     pub(super) fn answer<R: Request>(&mut self, call: &Call, response: R::Response) {
         self.completed.push_back((call.conn, call.answer::<R>(response)));
+    }
+
+    /// The outcome of a request that was handed to a machine: its answer, if that was given at once.
+    pub(super) fn waited(&mut self, call: &Call) -> Outcome {
+        let place = self.completed.iter().position(|(conn, _)| *conn == call.conn);
+        match place.and_then(|place| self.completed.remove(place)) {
+            Some((_, frame)) => Outcome::Answer(frame),
+            None => Outcome::Elsewhere,
+        }
     }
 
     /// What the client of a connection calls itself.

@@ -3,6 +3,12 @@
 mod brokers;
 mod connections;
 mod faults;
+mod groups;
+mod groups_admin;
+mod groups_member;
+mod groups_moves;
+mod groups_offsets;
+mod groups_static;
 mod reading;
 mod replication;
 mod script;

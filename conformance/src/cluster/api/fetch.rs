@@ -12,6 +12,7 @@ use milena_core::wire::{Frame, Str};
 
 use super::{Call, Outcome, Parked};
 use crate::cluster::partition::Partition;
+use crate::cluster::release::Release;
 use crate::cluster::replication::Place;
 use crate::cluster::sessions::{Asked, Context};
 use crate::cluster::state::ClusterState;
@@ -156,15 +157,18 @@ impl ClusterState {
             Ok(read) => return read,
             Err(code) => code,
         };
+        let known = place.ok().and_then(|(name, _)| self.partition(&name, index));
         let mut refused = PartitionData {
             partition_index: index,
             error_code: code,
             high_watermark: -1,
+            // What brokers of today say of a partition that they do not look at.
+            aborted_transactions: (known.is_none() && self.options.as_version >= Release::V3_0)
+                .then(Vec::new),
             records: Some(Bytes::new()),
             ..Default::default()
         };
         let moved = matches!(code, ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::FENCED_LEADER_EPOCH);
-        let known = place.ok().and_then(|(name, _)| self.partition(&name, index));
         if let Some(partition) = known
             && moved
             && call.version >= TELLS_LEADER
@@ -259,6 +263,7 @@ fn read(
         high_watermark,
         last_stable_offset: line.last_stable_offset().min(high_watermark),
         log_start_offset: line.log.start_offset(),
+        aborted_transactions: None,
         records: Some(Bytes::new()),
         ..Default::default()
     };

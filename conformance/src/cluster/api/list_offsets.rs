@@ -11,6 +11,7 @@ use milena_core::record::{Batch, Limits};
 use super::{Call, found};
 use crate::cluster::log::PartitionLog;
 use crate::cluster::partition::Partition;
+use crate::cluster::release::Release;
 use crate::cluster::state::ClusterState;
 use crate::cluster::topic::Topic;
 
@@ -29,11 +30,12 @@ const NOWHERE: Located = (-1, -1, LeaderEpoch::NONE);
 impl ClusterState {
     pub(super) fn list_offsets(&mut self, call: &Call, request: ListOffsetsRequest) -> ListOffsetsResponse {
         let mut seen = BTreeSet::new();
+        let release = self.options.as_version;
         let topics = request.topics.into_iter().map(|asked| {
             let topic = self.topics.get(&*asked.name);
             let partitions = asked.partitions.iter().map(|partition| {
                 match seen.insert((asked.name.clone(), partition.partition_index)) {
-                    true => list_partition(call, topic, partition, request.isolation_level),
+                    true => list_partition(call, topic, partition, request.isolation_level, release),
                     false => refused(partition.partition_index, ErrorCode::INVALID_REQUEST),
                 }
             });
@@ -52,6 +54,7 @@ fn list_partition(
     topic: Option<&Topic>,
     asked: &ListOffsetsPartition,
     isolation_level: i8,
+    release: Release,
 ) -> ListOffsetsPartitionResponse {
     let partition_index = asked.partition_index;
     let checked = match call.forced {
@@ -77,7 +80,7 @@ fn list_partition(
             ..Default::default()
         };
     }
-    match locate(call, partition, asked.timestamp, isolation_level) {
+    match locate(call, release, partition, asked.timestamp, isolation_level) {
         Ok((timestamp, offset, leader_epoch)) => ListOffsetsPartitionResponse {
             partition_index,
             timestamp,
@@ -96,6 +99,7 @@ fn refused(partition_index: i32, error_code: ErrorCode) -> ListOffsetsPartitionR
 
 fn locate(
     call: &Call,
+    release: Release,
     partition: &Partition,
     timestamp: i64,
     isolation_level: i8,
@@ -133,7 +137,7 @@ fn locate(
         // Nothing is ever uploaded to a tier.
         LATEST_TIERED if version >= 9 => Ok(NOWHERE),
         EARLIEST_PENDING_UPLOAD if version >= 11 => Ok(NOWHERE),
-        ..0 => Err(ErrorCode::UNSUPPORTED_VERSION),
+        ..0 if release >= Release::V3_0 => Err(ErrorCode::UNSUPPORTED_VERSION),
         _ => {
             settled?;
             let holding = visible().find(|entry| entry.max_timestamp >= timestamp);

@@ -70,7 +70,8 @@ impl ClusterState {
         id: Uuid,
         create: bool,
     ) -> MetadataResponseTopic {
-        let Some(name) = name else {
+        // An id counts, even where there is an empty name beside it.
+        let Some(name) = name.filter(|_| id.is_zero()) else {
             return match self.topic_names.get(&id) {
                 Some(name) => self.described(call, name),
                 None => unknown(call, None, id, ErrorCode::UNKNOWN_TOPIC_ID),

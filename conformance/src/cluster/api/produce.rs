@@ -20,6 +20,16 @@ const FARTHEST_AHEAD_MS: i64 = 60 * 60 * 1000;
 /// First version that tells who leads instead (KIP-951).
 const TELLS_LEADER: i16 = 10;
 
+/// Refusals of the log itself, which tell where it starts.
+const TELLS_START: [ErrorCode; 6] = [
+    ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+    ErrorCode::INVALID_PRODUCER_EPOCH,
+    ErrorCode::UNKNOWN_PRODUCER_ID,
+    ErrorCode::DUPLICATE_SEQUENCE_NUMBER,
+    ErrorCode::INVALID_TIMESTAMP,
+    ErrorCode::NOT_ENOUGH_REPLICAS,
+];
+
 /// Where a batch was written, or already is.
 struct Appended {
     base_offset: i64,
@@ -78,8 +88,14 @@ impl ClusterState {
                     (Err((code, message)), name) => {
                         failed = true;
                         let nodes = &mut parked.response.node_endpoints;
-                        self.refuse(call, name.as_ref().ok(), &mut answer, nodes, code);
+                        let name = name.as_ref().ok();
+                        self.refuse(call, name, &mut answer, nodes, code);
                         answer.error_message = Some(message.into());
+                        if TELLS_START.contains(&code)
+                            && let Some(partition) = name.and_then(|name| self.partition(name, answer.index))
+                        {
+                            answer.log_start_offset = partition.line(call.broker).log.start_offset();
+                        }
                     }
                 }
                 partition_responses.push(answer);
@@ -264,7 +280,7 @@ fn only_batch(version: i16, records: Bytes) -> Result<Batch, Refusal> {
             let message = "Message formats v0 and v1 are not stored by this broker.";
             (ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT, message.to_owned())
         }
-        RecordError::UnsupportedMagic(magic) => {
+        RecordError::UnsupportedMagic(magic @ ..2) => {
             let message = format!(
                 "Produce requests with version {version} are only allowed to contain record batches \
                                    with magic version 2, not {magic}"

@@ -19,7 +19,7 @@ const MS: Duration = Duration::from_millis(1);
 const S: Duration = Duration::from_secs(1);
 
 fn options() -> Options {
-    Options { latency: (MS, 2 * MS), stalls: 0, ..draw(1) }
+    Options { latency: (MS, 2 * MS), faults: FaultPlan::default(), ..draw(1) }
 }
 
 fn draw(seed: u64) -> Options {
@@ -330,20 +330,28 @@ async fn twenty(world: World) -> Result<Vec<String>, Box<dyn Error>> {
 fn drawn_trouble_strikes_and_costs_no_acknowledged_record() {
     let mut fired = BTreeSet::new();
     let written: Vec<_> = (0..20).map(|number| number.to_string()).collect();
-    for seed in 0..200 {
+    for seed in 0..500 {
         let run =
             sim::run(seed, draw(seed), async |world| twenty(world).await.map_err(|error| error.to_string()));
         assert_eq!(run.result, Ok(Ok(written.clone())), "seed {seed}\n{}", run.trace);
         fired.extend(run.trace.fired().keys().copied());
     }
     let drawn = [
+        Kind::Stall,
         Kind::Partition,
         Kind::LostRequests,
         Kind::LostAnswers,
         Kind::Refuse,
+        Kind::BlackHole,
+        Kind::DeafClient,
+        Kind::DeafBroker,
         Kind::Reset,
         Kind::Stop,
+        Kind::SlowDisk,
+        Kind::StallFollower,
         Kind::MoveLeader,
+        Kind::DelayAnswer,
+        Kind::CloseBefore,
         Kind::CloseAfter,
     ];
     assert_eq!(fired, BTreeSet::from(drawn));

@@ -2,22 +2,46 @@
 
 use std::time::Duration;
 
-use milena_core::protocol::{ApiKey, BrokerId};
-
-use super::{Fault, FaultPlan, Options, Random, Route, Way};
-use crate::cluster::{self, ClusterOptions, Requests};
+use super::trouble::{self, Stage};
+use super::{Kind, Options, Random};
+use crate::cluster::ClusterOptions;
 
 const BROKERS: u16 = 3;
+/// When the last fault has begun.
+const TROUBLE: Duration = Duration::from_secs(20);
+/// What every program has to live with. Refusals by error code, lost page caches, clocks and killed processes a program's
+/// own plan may have.
+const KINDS: [Kind; 16] = [
+    Kind::Stall,
+    Kind::Partition,
+    Kind::LostRequests,
+    Kind::LostAnswers,
+    Kind::Refuse,
+    Kind::BlackHole,
+    Kind::DeafClient,
+    Kind::DeafBroker,
+    Kind::Reset,
+    Kind::Stop,
+    Kind::SlowDisk,
+    Kind::StallFollower,
+    Kind::MoveLeader,
+    Kind::DelayAnswer,
+    Kind::CloseBefore,
+    Kind::CloseAfter,
+];
 
 impl Options {
-    /// What a seed makes of three brokers and this topic: a network of one pace or another, with or without stalls, and up
-    /// to four faults that begin in the first twenty seconds and last up to ten. No record that was acknowledged by all
-    /// in-sync replicas is lost by them.
+    /// What a seed makes of three brokers and this topic: a network of one pace or another, and faults of up to three kinds,
+    /// which begin in the first twenty seconds and last about as long. No record that was acknowledged by all in-sync
+    /// replicas is lost by them.
     ///
     /// Any of it can be replaced: `Options { faults: FaultPlan::default(), ..Options::draw(seed, "orders", 3) }`.
     pub fn draw(seed: u64, topic: &str, partitions: i32) -> Self {
         let mut random = Random::new(seed).fork();
         let latency = random.pick(&[100, 1_000, 10_000, 100_000]);
+        let kinds: Vec<_> = (0..random.within(0..=3)).map(|_| random.pick(&KINDS)).collect();
+        let stage =
+            Stage { nodes: BROKERS, processes: 1, topic, partitions: partitions.max(1), end: TROUBLE };
         Options {
             cluster: ClusterOptions {
                 nodes: BROKERS,
@@ -27,32 +51,8 @@ impl Options {
                 ..Default::default()
             },
             latency: (Duration::from_micros(latency / 10), Duration::from_micros(latency)),
-            stalls: random.pick(&[0, 0, 20, 200]),
-            faults: (0..random.within(0..=4))
-                .fold(FaultPlan::default(), |plan, _| trouble(plan, &mut random, topic, partitions)),
+            faults: trouble::draw(&mut random, &stage, &kinds),
             ..Default::default()
-        }
-    }
-}
-
-fn trouble(plan: FaultPlan, random: &mut Random, topic: &str, partitions: i32) -> FaultPlan {
-    let from = random.duration(Duration::ZERO, Duration::from_secs(20));
-    let until = from + random.duration(Duration::from_millis(1), Duration::from_secs(10));
-    let broker = BrokerId(random.within(1..=u64::from(BROKERS)) as i32);
-    let route = Route::all().to(broker);
-    let way = random.pick(&[Way::Requests, Way::Answers, Way::Both]);
-    match random.within(0..=5) {
-        0 => plan.between(from..until, Fault::Crash { broker, lose_page_cache: false }),
-        1 => plan.between(from..until, Fault::Partition { route, way }),
-        2 => plan.between(from..until, Fault::Refuse { route }),
-        3 => plan.at(from, Fault::Reset { route }),
-        4 => {
-            let partition = random.within(0..=partitions.max(1) as u64 - 1) as i32;
-            plan.at(from, Fault::MoveLeader { topic: topic.to_owned(), partition, to: broker })
-        }
-        _ => {
-            let requests = Requests::of(ApiKey::PRODUCE).at(broker);
-            plan.at(from, Fault::Requests { requests, fault: cluster::Fault::CloseAfter })
         }
     }
 }

@@ -198,7 +198,11 @@ impl Ledger {
                     Some(offset) => places.contains(&(written.partition, offset)),
                     None => places.iter().any(|(partition, _)| *partition == written.partition),
                 };
-                if found || !promises.durable && places.is_empty() { Ok(()) } else { wrong(format!("acknowledged as {written:?}")) }
+                if found || !promises.durable && places.is_empty() {
+                    Ok(())
+                } else {
+                    wrong(format!("acknowledged as {written:?}"))
+                }
             }
             Outcome::Failed(error) if promises.all_written => wrong(format!("failed for nothing: {error}")),
             Outcome::Failed(error) if error.fate != Fate::Unknown && !places.is_empty() => {

@@ -63,9 +63,9 @@ use runtime::{SimRuntime, Sleep};
 use stuck::Owner;
 
 pub use check::{Failure, Verdict, check, find, seeds};
+pub use ledger::Tally;
 pub use plan::{End, Fault, FaultPlan, Kind, PlanError, ProcessId, Route, Way};
 pub use random::Random;
-pub use ledger::Tally;
 pub use scenario::{Scenario, Simulation, scenario, scenarios};
 pub use search::{Summary, Violation, search};
 pub use shrink::{Shrunk, shrink};

@@ -66,7 +66,8 @@ impl Swarm {
         let partitions = r.within(1..=6) as i32;
         let mut options = draw_world(r, calm, partitions);
         let size_bits = r.within(3..=10);
-        let (mut writer, reader) = (draw_writer(r, calm, size_bits, options.cluster.as_version), draw_reader(r));
+        let (mut writer, reader) =
+            (draw_writer(r, calm, size_bits, options.cluster.as_version), draw_reader(r));
         if on.contains(&Kind::LostPageCache) {
             keep_acknowledged(&mut options.cluster, &mut writer, &mut on);
         }

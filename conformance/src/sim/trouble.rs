@@ -196,7 +196,9 @@ mod tests {
         let stage = Stage { nodes: 3, processes: 4, topic: "t", partitions: 2, end: Duration::from_secs(10) };
         for seed in 0..500 {
             let mut random = Random::new(seed);
-            for kind in [Kind::Latency, Kind::Partition, Kind::Stop, Kind::Pause, Kind::MoveLeader, Kind::Drift] {
+            for kind in
+                [Kind::Latency, Kind::Partition, Kind::Stop, Kind::Pause, Kind::MoveLeader, Kind::Drift]
+            {
                 let plan = draw(&mut random, &stage, &[kind, Kind::ErrorCode]);
                 assert_eq!(plan.check_heals(3), Ok(()), "seed {seed}: {plan}");
                 assert!(plan.faults().any(|fault| fault.kind() == kind));

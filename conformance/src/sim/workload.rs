@@ -163,7 +163,8 @@ async fn write(
         .into_iter()
         .map(|left| {
             let task = lock(&work.ledger).task(process.id());
-            let writing = Writing { work: work.clone(), world: process.clone(), writer: writer.clone(), task };
+            let writing =
+                Writing { work: work.clone(), world: process.clone(), writer: writer.clone(), task };
             process.spawn(writing.write_all(left, random.fork()))
         })
         .collect();
@@ -202,14 +203,12 @@ impl Writing {
             if random.percent(40) {
                 self.world.sleep(random.duration(Duration::ZERO, pause * 4)).await;
             }
-            let partition =
-                random.percent(20).then(|| random.within(0..=swarm.partitions as u64 - 1) as i32);
+            let partition = random.percent(20).then(|| random.within(0..=swarm.partitions as u64 - 1) as i32);
             let key = random.percent(60).then(|| format!("k{}", random.within(1..=swarm.keys)));
             let size = random.of_any_size(swarm.size_bits).max(8);
             let id = lock(&self.work.ledger).enter(self.task, key.clone(), partition, size);
             let value = value(id, size);
-            let record =
-                Record { partition, key: key.as_ref().map(String::as_bytes), ..Record::new(&value) };
+            let record = Record { partition, key: key.as_ref().map(String::as_bytes), ..Record::new(&value) };
             let start = self.world.now();
             match random.within(0..=99) {
                 0..15 => {
@@ -351,7 +350,9 @@ async fn follow(mut reader: Reader, read: &Read, done: Option<&Signal>) -> Resul
                 let records = read.entry(message.partition).or_default();
                 if message.offset != records.len() as i64 {
                     let (expected, partition, offset) = (records.len(), message.partition, message.offset);
-                    return Err(format!("partition {partition}: read offset {offset} where {expected} is next"));
+                    return Err(format!(
+                        "partition {partition}: read offset {offset} where {expected} is next"
+                    ));
                 }
                 records.push(Seen::read(&message));
             }

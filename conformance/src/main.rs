@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use lexopt::{Arg, Parser};
-use milena_conformance::cli::{Failure, bench, broker, fuzz, kafka, oracle};
+use milena_conformance::cli::{Failure, bench, broker, fuzz, kafka, oracle, simulate};
 use milena_conformance::fuzz::Meter;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -20,11 +20,12 @@ const HELP: &str = "\
 Usage: milena-conformance COMMAND [OPTIONS]
 
 Commands:
-  broker  run a simulated Kafka cluster
-  kafka   run a real Apache Kafka
-  bench   measure writing, reading or latency against a running cluster
-  fuzz    run the fuzz targets, or write their seeds
-  oracle  check Milena's bytes against those of Java's client
+  broker    run a simulated Kafka cluster
+  kafka     run a real Apache Kafka
+  bench     measure writing, reading or latency against a running cluster
+  fuzz      run the fuzz targets, or write their seeds
+  oracle    check Milena's bytes against those of Java's client
+  simulate  clients and a simulated cluster on virtual time, from seeds
 
 `milena-conformance COMMAND --help` tells the options of a command. The exit code is 0 when all went well, 1 when
 something failed, 2 when the command line is wrong.
@@ -62,6 +63,7 @@ fn run(parser: &mut Parser) -> Result<(), Failure> {
         "bench" => bench::run(parser),
         "oracle" => oracle::run(parser),
         "fuzz" => fuzz::run(parser, METER),
+        "simulate" => simulate::run(parser),
         _ => Err(usage(format!("there is no command {command:?}"))),
     }
 }

@@ -5,6 +5,7 @@ pub mod broker;
 pub mod fuzz;
 pub mod kafka;
 pub mod oracle;
+pub mod simulate;
 
 /// Why a command did not do what it should.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! What a test may do to the cluster and see of it; brokers' fates are in [`replication`](super::replication).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use milena_core::protocol::BrokerId;
@@ -43,6 +44,17 @@ impl ClusterState {
     /// Forgets the faults that were ordered and have not met their requests.
     pub fn clear_faults(&mut self) {
         self.faults.clear();
+    }
+
+    /// How many requests met each kind of fault that was ordered, by [`Fault::name`].
+    pub fn faults_met(&self) -> &BTreeMap<&'static str, u64> {
+        &self.faults.met
+    }
+
+    /// What clients sent that no client may send, the first few: requests that can't be decoded, and versions that were
+    /// not offered. Real brokers hang up on them.
+    pub fn violations(&self) -> &[String] {
+        &self.violations
     }
 
     /// Gives a broker a disk that takes so long for what a request writes, from shortest to longest. Whether the broker

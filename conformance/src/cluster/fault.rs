@@ -4,6 +4,7 @@
 //! given. Of several orders that are due for a request the one given first is carried out, and the others wait for the
 //! next.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,21 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// What kind it is, in a few words.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fault::Delay(_) => "request delayed",
+            Fault::DelayAnswer(_) => "answer delayed",
+            Fault::Error(_) => "error code",
+            Fault::Answer(_) => "answered by user code",
+            Fault::CloseBefore => "closed before serving",
+            Fault::CloseAfter => "closed after serving",
+            Fault::NeverAnswer => "never answered",
+            Fault::AnswerTwice => "answered twice",
+            Fault::Corrupt => "corrupt answer",
+        }
+    }
+
     /// Lets user code answer a request of this type; requests of other types are served as usual.
     ///
     /// ```
@@ -190,6 +206,8 @@ impl fmt::Debug for Requests {
 pub(super) struct Faults {
     /// With how many requests each has counted.
     ordered: Vec<(Requests, Fault, u64)>,
+    /// How many requests met each kind of fault.
+    pub(super) met: BTreeMap<&'static str, u64>,
 }
 
 impl Faults {
@@ -214,6 +232,7 @@ impl Faults {
             *counted += 1;
             if taken.is_none() && *counted >= requests.nth && requests.times > 0 {
                 requests.times -= 1;
+                *self.met.entry(fault.name()).or_default() += 1;
                 taken = Some(fault.clone());
             }
         }

@@ -20,6 +20,8 @@ use super::topic::{self, Topic, TopicError, TopicSettings};
 use super::transactions::Transactions;
 use super::{ClusterOptions, ClusterOutput, ConnectionId, Now, RequestLogEntry};
 
+/// Violations kept: the first ones tell what is wrong.
+const MOST_VIOLATIONS: usize = 16;
 /// In front of every answer.
 const LENGTH_BYTES: usize = 4;
 /// What a corrupted answer keeps, so that it is taken for the one that is due.
@@ -54,6 +56,7 @@ pub struct ClusterState {
     outputs: VecDeque<ClusterOutput>,
     pub(super) faults: Faults,
     pub(super) requests: Vec<RequestLogEntry>,
+    pub(super) violations: Vec<String>,
 }
 
 /// Whose time has come.
@@ -169,6 +172,7 @@ impl ClusterState {
             outputs: VecDeque::new(),
             faults: Faults::default(),
             requests: Vec::new(),
+            violations: Vec::new(),
             completed: VecDeque::new(),
             sessions: Sessions::default(),
             coordinators: Coordinators::default(),
@@ -385,7 +389,9 @@ impl ClusterState {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
         let broker = connection.broker;
         let size = frame.len();
-        let Ok((header, body)) = protocol::decode_request_header(frame) else { return self.close(conn) };
+        let Ok((header, body)) = protocol::decode_request_header(frame) else {
+            return self.reject(conn, format!("a header of {size} bytes that can't be decoded"));
+        };
         connection.client_id.clone_from(&header.client_id);
         let key = header.request_api_key;
         let version = header.request_api_version;
@@ -442,6 +448,10 @@ impl ClusterState {
         };
         match outcome {
             Outcome::Close => self.close(conn),
+            Outcome::Reject => {
+                let what = if supported { "can't be decoded" } else { "was not offered" };
+                self.reject(conn, format!("{} version {} that {what}", call.key, call.version));
+            }
             Outcome::Silent => {
                 let fault = self.connections.get_mut(&conn).and_then(|connection| connection.fault.take());
                 if matches!(fault, Some(Fault::CloseAfter)) {
@@ -455,6 +465,14 @@ impl ClusterState {
                 self.set_busy(conn, Some(parked.deadline()), Activity::Parked(parked));
             }
         }
+    }
+
+    /// Hangs up on a client that does not keep to the protocol.
+    fn reject(&mut self, conn: ConnectionId, what: String) {
+        if self.violations.len() < MOST_VIOLATIONS {
+            self.violations.push(what);
+        }
+        self.close(conn);
     }
 
     /// Sends an answer, or does to it what was ordered.

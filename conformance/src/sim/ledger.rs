@@ -6,6 +6,7 @@ use bytes::Bytes;
 use milena_core::record::{Batch, Limits};
 use milena_core::{Fate, Message, WriteError, Written};
 
+use super::plan::ProcessId;
 use super::random::Random;
 
 /// Bytes of a value that name its record.
@@ -15,6 +16,8 @@ const NAME_BYTES: usize = 8;
 #[derive(Default)]
 pub(super) struct Ledger {
     entries: Vec<Entry>,
+    /// Whose each task is.
+    tasks: Vec<ProcessId>,
 }
 
 struct Entry {
@@ -34,6 +37,8 @@ pub(super) enum Outcome {
     Failed(WriteError),
     /// The future that was to accept it was dropped.
     Cancelled,
+    /// Its process was killed before it was told anything: it may be in the log or not.
+    Killed,
 }
 
 /// What may be held against the log.
@@ -43,6 +48,30 @@ pub(super) struct Promises {
     pub(super) exactly_once: bool,
     /// Nothing was in the way, so everything is written.
     pub(super) all_written: bool,
+    /// What was acknowledged stays.
+    pub(super) durable: bool,
+}
+
+/// What the tasks were told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Records that were acknowledged.
+    pub written: usize,
+    /// Records that failed, and may be in the log or not.
+    pub unknown: usize,
+    /// Records that failed, and are not in the log.
+    pub not_written: usize,
+    /// Records whose process was killed.
+    pub killed: usize,
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Tally) {
+        self.written += other.written;
+        self.unknown += other.unknown;
+        self.not_written += other.not_written;
+        self.killed += other.killed;
+    }
 }
 
 /// A record as the log or a reader has it.
@@ -78,6 +107,20 @@ impl Seen {
 }
 
 impl Ledger {
+    /// A new task of a process.
+    pub(super) fn task(&mut self, process: ProcessId) -> usize {
+        self.tasks.push(process);
+        self.tasks.len() - 1
+    }
+
+    /// A process was killed: its tasks are told nothing more.
+    pub(super) fn kill(&mut self, process: ProcessId) {
+        let pending = self.entries.iter_mut().filter(|entry| matches!(entry.outcome, Outcome::Pending));
+        for entry in pending.filter(|entry| self.tasks[entry.task] == process) {
+            entry.outcome = Outcome::Killed;
+        }
+    }
+
     /// Enters a record of this many bytes at least, and returns its id.
     pub(super) fn enter(
         &mut self,
@@ -94,13 +137,17 @@ impl Ledger {
         self.entries[id].outcome = outcome;
     }
 
-    /// How many records were acknowledged, failed with an unknown fate, and failed otherwise.
-    pub(super) fn tally(&self) -> (usize, usize, usize) {
-        self.entries.iter().fold((0, 0, 0), |(written, unknown, absent), entry| match &entry.outcome {
-            Outcome::Written(_) => (written + 1, unknown, absent),
-            Outcome::Failed(WriteError { fate: Fate::Unknown, .. }) => (written, unknown + 1, absent),
-            _ => (written, unknown, absent + 1),
-        })
+    pub(super) fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for entry in &self.entries {
+            *match &entry.outcome {
+                Outcome::Written(_) => &mut tally.written,
+                Outcome::Failed(WriteError { fate: Fate::Unknown, .. }) => &mut tally.unknown,
+                Outcome::Killed => &mut tally.killed,
+                _ => &mut tally.not_written,
+            } += 1;
+        }
+        tally
     }
 
     /// Holds the log, by partition, against what the tasks were told.
@@ -151,14 +198,18 @@ impl Ledger {
                     Some(offset) => places.contains(&(written.partition, offset)),
                     None => places.iter().any(|(partition, _)| *partition == written.partition),
                 };
-                if found { Ok(()) } else { wrong(format!("acknowledged as {written:?}")) }
+                if found || !promises.durable && places.is_empty() {
+                    Ok(())
+                } else {
+                    wrong(format!("acknowledged as {written:?}"))
+                }
             }
             Outcome::Failed(error) if promises.all_written => wrong(format!("failed for nothing: {error}")),
             Outcome::Failed(error) if error.fate != Fate::Unknown && !places.is_empty() => {
                 wrong(format!("failed: {error}"))
             }
             Outcome::Cancelled if !places.is_empty() => wrong("it was never accepted".to_owned()),
-            Outcome::Failed(_) | Outcome::Cancelled => Ok(()),
+            Outcome::Failed(_) | Outcome::Cancelled | Outcome::Killed => Ok(()),
         }
     }
 

@@ -3,7 +3,7 @@
 //! [`run`] gives a future a [`World`], from which it gets clients: the very `Client`, `Writer` and `Reader` of every
 //! runtime, on the core's async driver. The network between them and the brokers cuts and delays what it carries by
 //! chance from the seed, and no time passes but virtual time, so that minutes take milliseconds, and the same seed leads
-//! to the same [`Trace`], each time.
+//! to the same [`Trace`], each time. [`check`] is the test that runs many seeds. `docs/simulation.md` is the page for users.
 //!
 //! ```
 //! use milena_conformance::cluster::ClusterOptions;
@@ -21,31 +21,56 @@
 //! assert_eq!(written.expect("nothing was in its way").offset, Some(0));
 //! ```
 
+mod check;
+mod draw;
 mod executor;
+mod faults;
 mod ledger;
+mod link;
 mod network;
+mod plan;
+mod process;
 mod random;
+mod runtime;
 mod scenario;
+mod search;
+mod shrink;
+mod stuck;
+mod swarm;
+mod task;
 mod trace;
 mod trouble;
+mod workload;
 
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 
 use milena_core::{Client, Config, Error};
 
 use crate::cluster::{ClusterOptions, ClusterState};
-use executor::{Executor, Inbox, Turn};
-use network::{Shared, SimRuntime, Sleep, State};
+use executor::{Executor, Inbox};
+use network::{Shared, State};
+use runtime::{SimRuntime, Sleep};
+use stuck::Owner;
 
+pub use check::{Failure, Verdict, check, find, seeds};
+pub use ledger::Tally;
+pub use plan::{End, Fault, FaultPlan, Kind, PlanError, ProcessId, Route, Way};
 pub use random::Random;
-pub use scenario::{Scenario, scenarios};
+pub use scenario::{Scenario, Simulation, scenario, scenarios};
+pub use search::{Summary, Violation, search};
+pub use shrink::{Shrunk, shrink};
+pub use stuck::{Alive, Stuck};
+pub use task::Task;
 pub use trace::Trace;
 
 /// The circumstances of a run.
@@ -59,10 +84,14 @@ pub struct Options {
     pub stalls: u64,
     /// How much longer, at most. Default: 5 s.
     pub longest_stall: Duration,
+    /// What is to go wrong. Default: nothing.
+    pub faults: FaultPlan,
     /// Virtual time after which a run has failed. Default: one hour.
     pub time_limit: Duration,
     /// Polls of tasks after which a run has failed. Default: five million, some seconds of real time.
     pub turn_limit: u64,
+    /// Real time after which a task that does not give the thread back is taken for blocked. Default: 10 s.
+    pub blocked_after: Duration,
     /// How many of the last events the trace keeps in words. Default: 100.
     pub trace_entries: usize,
 }
@@ -74,44 +103,14 @@ impl Default for Options {
             latency: (Duration::from_micros(50), Duration::from_millis(2)),
             stalls: 0,
             longest_stall: Duration::from_secs(5),
+            faults: FaultPlan::default(),
             time_limit: Duration::from_secs(3600),
             turn_limit: 5_000_000,
+            blocked_after: Duration::from_secs(10),
             trace_entries: 100,
         }
     }
 }
-
-/// Why a run did not come to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stuck {
-    /// Nothing would ever happen again, and the main future was not done.
-    Deadlock,
-    /// The virtual time was up.
-    TimeLimit,
-    /// Tasks woke one another on and on.
-    TurnLimit,
-    /// The main future was done and its clients gone, but so many tasks never ended.
-    LeftOver(usize),
-    /// Something was not as it must be.
-    Failed(String),
-    /// Something panicked.
-    Panic(String),
-}
-
-impl fmt::Display for Stuck {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Stuck::Deadlock => f.write_str("deadlock: nothing is left that could happen"),
-            Stuck::TimeLimit => f.write_str("the virtual time is up"),
-            Stuck::TurnLimit => f.write_str("tasks are busy without an end"),
-            Stuck::LeftOver(tasks) => write!(f, "{tasks} tasks never ended"),
-            Stuck::Failed(what) => f.write_str(what),
-            Stuck::Panic(message) => write!(f, "panic: {message}"),
-        }
-    }
-}
-
-impl std::error::Error for Stuck {}
 
 /// What came of a run.
 #[derive(Clone, Debug)]
@@ -124,44 +123,100 @@ pub struct Run<T> {
     pub elapsed: Duration,
 }
 
-/// Runs a future and all that it spawns in a world of its own.
-pub fn run<T>(seed: u64, options: Options, main: impl AsyncFnOnce(World) -> T) -> Run<T> {
-    let (time_limit, turn_limit) = (options.time_limit, options.turn_limit);
+/// Runs a future and all that it spawns in a world of its own, on a thread of its own.
+///
+/// The future itself need not be `Send`. A task that never gives its thread back ends the run with [`Stuck::Blocked`],
+/// and leaves the thread behind: nothing can end it but itself.
+///
+/// # Panics
+/// If the system has no thread to give.
+pub fn run<T: Send + 'static>(
+    seed: u64,
+    options: Options,
+    main: impl AsyncFnOnce(World) -> T + Send + 'static,
+) -> Run<T> {
+    let limits = (options.time_limit, options.turn_limit);
+    let blocked_after = options.blocked_after;
     let inbox = Arc::new(Inbox::default());
-    let shared = Arc::new(Shared { state: Mutex::new(State::new(seed, options)), inbox: inbox.clone() });
-    let mut executor = Executor::new(inbox);
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        let mut main = pin!(main(World { shared: shared.clone() }));
-        let mut value = None;
-        for _ in 0..turn_limit {
-            match executor.turn() {
-                Some(Turn::Task) => continue,
-                Some(Turn::Main(waker)) if value.is_none() => {
-                    if let Poll::Ready(done) = main.as_mut().poll(&mut Context::from_waker(&waker)) {
-                        value = Some(done);
-                    }
-                    continue;
-                }
-                Some(Turn::Main(_)) => continue,
-                None => {}
+    if let Err(error) = options.faults.check(options.cluster.nodes) {
+        let result = Err(Stuck::Failed(format!("the fault plan makes no sense: {error}")));
+        return Run { result, trace: Trace::new(0), elapsed: Duration::ZERO };
+    }
+    let shared = Arc::new(Shared { state: Mutex::new(State::new(seed, options, inbox.clone())), inbox });
+    let (send, outcome) = mpsc::channel();
+    let world = World { shared: shared.clone(), process: ProcessId(0) };
+    let thread = thread::Builder::new().name(format!("seed {seed}"));
+    let started = thread.spawn(move || send.send(play(&world.shared.clone(), limits, main(world))));
+    started.expect("a thread for the simulation");
+    let result = watch(&outcome, &shared.inbox, blocked_after);
+    // A task that blocks may hold the lock.
+    let state = match shared.state.try_lock() {
+        Ok(state) => state,
+        Err(TryLockError::Poisoned(state)) => state.into_inner(),
+        Err(TryLockError::WouldBlock) => {
+            return Run { result, trace: Trace::new(0), elapsed: Duration::ZERO };
+        }
+    };
+    Run { result, trace: state.story(), elapsed: state.now() }
+}
+
+/// Waits for the outcome for as long as tasks have their turns.
+fn watch<T>(outcome: &Receiver<Result<T, Stuck>>, inbox: &Inbox, after: Duration) -> Result<T, Stuck> {
+    let mut turns = None;
+    loop {
+        match outcome.recv_timeout(after) {
+            Ok(result) => return result,
+            Err(RecvTimeoutError::Timeout) if turns == Some(inbox.turns()) => {
+                return Err(Stuck::Blocked { task: inbox.current(), after });
             }
-            if value.is_some() && executor.alive() == 0 {
-                return value.ok_or(Stuck::Deadlock);
-            }
-            let mut state = lock(&shared.state);
-            match (state.advance(), &value) {
-                (true, _) if state.now() <= time_limit => {}
-                (true, None) => return Err(Stuck::TimeLimit),
-                (false, None) => return Err(Stuck::Deadlock),
-                (_, Some(_)) => return Err(Stuck::LeftOver(executor.alive())),
+            Err(RecvTimeoutError::Timeout) => turns = Some(inbox.turns()),
+            // What can panic is caught, but for the drop of a panic's own payload.
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Stuck::Panic { task: inbox.current(), message: "its panic panicked".to_owned() });
             }
         }
-        Err(Stuck::TurnLimit)
+    }
+}
+
+/// Gives tasks their turns, and lets time pass when none is due.
+fn play<T>(
+    shared: &Shared,
+    (time_limit, turn_limit): (Duration, u64),
+    main: impl Future<Output = T>,
+) -> Result<T, Stuck> {
+    let value = Cell::new(None);
+    let mut executor = Executor::new(shared.inbox.clone(), async { value.set(Some(main.await)) });
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let mut now = Duration::ZERO;
+        for _ in 0..turn_limit {
+            if executor.turn(now) {
+                continue;
+            }
+            if executor.is_empty()
+                && let Some(value) = value.take()
+            {
+                return Ok(value);
+            }
+            let mut state = lock(&shared.state);
+            let alive = state.advance();
+            now = state.now();
+            if alive && now <= time_limit {
+                continue;
+            }
+            return Err(match (executor.main_is_alive(), alive) {
+                (false, _) => Stuck::LeftOver(executor.alive(&state)),
+                (true, true) => Stuck::TimeLimit(executor.alive(&state)),
+                (true, false) => Stuck::Deadlock(executor.alive(&state)),
+            });
+        }
+        Err(Stuck::TurnLimit(executor.alive(&lock(&shared.state))))
     }));
-    let result = result.unwrap_or_else(|panic| Err(Stuck::Panic(message(&*panic))));
+    let panicked = |panic: Box<dyn Any + Send>| {
+        Err(Stuck::Panic { task: shared.inbox.current(), message: message(&*panic) })
+    };
+    let result = result.unwrap_or_else(panicked);
     executor.clear();
-    let state = lock(&shared.state);
-    Run { result, trace: state.trace.clone(), elapsed: state.now() }
+    result
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {
@@ -173,6 +228,7 @@ fn message(panic: &(dyn Any + Send)) -> String {
 #[derive(Clone)]
 pub struct World {
     shared: Arc<Shared>,
+    process: ProcessId,
 }
 
 impl World {
@@ -194,7 +250,9 @@ impl World {
         for bytes in seed.chunks_mut(8) {
             bytes.copy_from_slice(&self.draw().to_le_bytes());
         }
-        milena_core::drive::start(SimRuntime { shared: self.shared.clone(), skew_ms }, config, seed)
+        let client = self.shared.inbox.next_client();
+        let runtime = SimRuntime { shared: self.shared.clone(), process: self.process, client, skew_ms };
+        milena_core::drive::start(runtime, config, seed)
     }
 
     /// Virtual time since the start.
@@ -210,7 +268,7 @@ impl World {
     /// Waits.
     pub async fn sleep(&self, duration: Duration) {
         let at = self.now() + duration;
-        Sleep { shared: self.shared.clone(), at, event: None }.await;
+        Sleep { shared: self.shared.clone(), clock: None, at, event: None }.await;
     }
 
     /// The future's result, or `None` if it is not ready in time; it is dropped then.
@@ -224,27 +282,15 @@ impl World {
         .await
     }
 
-    /// Starts a task; it goes on if its handle is dropped.
+    /// Starts a task, which goes on if its handle is dropped. Reports name it by the place of this call.
+    #[track_caller]
     pub fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> Task<T> {
-        let slot: Arc<Slot<T>> = Arc::default();
-        let handle = Task(slot.clone());
-        self.shared.inbox.spawn(async move {
-            let value = task.await;
-            let mut slot = lock(&slot);
-            slot.0 = Some(value);
-            slot.1.take().into_iter().for_each(Waker::wake);
-        });
-        handle
+        Task::spawn(&self.shared.inbox, self.process, Owner::User(Location::caller()), task)
     }
 
     /// Does something to the cluster, or looks at it.
     pub fn cluster<T>(&self, apply: impl FnOnce(&mut ClusterState) -> T) -> T {
         lock(&self.shared.state).control(apply)
-    }
-
-    /// Resets every connection; what was under way on them is lost.
-    pub fn drop_connections(&self) {
-        lock(&self.shared.state).drop_connections();
     }
 
     /// Puts a line into the trace.
@@ -259,31 +305,10 @@ impl fmt::Debug for World {
     }
 }
 
-type Slot<T> = Mutex<(Option<T>, Option<Waker>)>;
-
-/// A task's result, to be awaited.
-pub struct Task<T>(Arc<Slot<T>>);
-
-impl<T> fmt::Debug for Task<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").finish_non_exhaustive()
-    }
-}
-
-impl<T> Future for Task<T> {
-    type Output = T;
-
-    fn poll(self: std::pin::Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let mut slot = lock(&self.0);
-        match slot.0.take() {
-            Some(value) => Poll::Ready(value),
-            None => {
-                slot.1 = Some(cx.waker().clone());
-                Poll::Pending
-            }
-        }
-    }
-}
+/// The code of the page for users is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/simulation.md")]
+struct Page;
 
 /// A poisoned lock is a panic that the run reports already.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,4 +1,4 @@
-//! The world outside of the client: a virtual clock, byte streams that cut and delay, and the brokers behind them.
+//! The world outside of the clients: true time, byte streams that cut and delay, and the brokers behind them.
 //!
 //! Rules:
 //! - Everything that will happen is an event at a time; events of one time happen in the order in which they were set.
@@ -6,34 +6,31 @@
 //! - A link that one side closes still delivers what was under way; one that is reset loses it.
 //! - The lock is never held while a task is polled or dropped; wakers only put a task into a queue.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::Waker;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
-use milena_core::drive::{Runtime, Stream};
-use milena_core::protocol::{self, BrokerId};
-use milena_core::wire::Framer;
-use milena_core::{Address, CloseReason, Instant, Now};
+use bytes::{Bytes, BytesMut};
+use milena_core::Address;
+use milena_core::protocol::{self, ApiKey, BrokerId};
+use milena_core::record::Batches;
+use milena_core::wire::Frame;
 
+use super::Options;
 use super::executor::Inbox;
+use super::faults::InForce;
+use super::link::{Link, PIECE_BITS, Phase, Step};
+use super::plan::{Kind, Planned, ProcessId};
 use super::random::Random;
+use super::runtime::Clock;
 use super::trace::{Event as Told, Trace};
-use super::{Options, lock};
 use crate::cluster::{self, ClusterOutput, ClusterState, ConnectionId};
 
 /// The wall clock when a run starts: 2026-01-01, in milliseconds since 1970.
-const WALL_START_MS: i64 = 1_767_225_600_000;
-/// `socket.request.max.bytes`: Kafka's default, 100 MiB.
-const MAX_REQUEST_BYTES: usize = 100 << 20;
-/// Bytes on their way from a client to a broker, at most: as small as a slow network's send buffer, so that writes have
-/// to wait.
-const WINDOW_BYTES: usize = 64 << 10;
-/// Most pieces are small, but large data should not take an event for each few bytes: up to 2 to the power of this.
-const PIECE_BITS: u64 = 15;
+pub(super) const WALL_START_MS: i64 = 1_767_225_600_000;
+/// Bytes of a batch before those that its CRC covers, the CRC itself included in what may be wrong.
+const BEFORE_CRC_BYTES: usize = 17;
 
 /// What the clients' runtimes and the world's handle share.
 pub(super) struct Shared {
@@ -42,19 +39,25 @@ pub(super) struct Shared {
 }
 
 pub(super) struct State {
-    now: Duration,
-    options: Options,
-    random: Random,
+    pub(super) now: Duration,
+    pub(super) options: Options,
+    pub(super) random: Random,
+    /// What links' generators start from.
+    link_seed: u64,
     pub(super) cluster: ClusterState,
     events: BTreeMap<(Duration, u64), Event>,
     next_event: u64,
-    links: BTreeMap<u64, Link>,
-    by_connection: BTreeMap<ConnectionId, u64>,
+    hosts: BTreeMap<String, BrokerId>,
+    pub(super) links: BTreeMap<u64, Link>,
+    pub(super) by_connection: BTreeMap<ConnectionId, u64>,
     next_link: u64,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) faults: InForce,
+    pub(super) clocks: BTreeMap<ProcessId, Clock>,
     pub(super) trace: Trace,
 }
 
-enum Event {
+pub(super) enum Event {
     Wake(Waker),
     /// A client's wish to connect reaches the broker,
     Knock(u64),
@@ -64,81 +67,50 @@ enum Event {
     Up(u64),
     /// or the client.
     Down(u64),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    Connecting,
-    Open,
-    Refused,
-    Reset,
-}
-
-/// One direction of a link.
-#[derive(Default)]
-struct Pipe {
-    /// What is under way; `None` is the end. Each has its event.
-    pieces: VecDeque<Option<Bytes>>,
-    bytes: usize,
-    /// When the last of it arrives.
-    last: Duration,
-}
-
-struct Link {
-    broker: BrokerId,
-    conn: Option<ConnectionId>,
-    phase: Phase,
-    up: Pipe,
-    down: Pipe,
-    framer: Framer,
-    received: BytesMut,
-    ended: bool,
-    abandoned: bool,
-    waiting: Vec<Waker>,
-}
-
-impl Link {
-    fn wake(&mut self) {
-        self.waiting.drain(..).for_each(Waker::wake);
-    }
-
-    fn wait(&mut self, cx: &Context<'_>) {
-        if !self.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            self.waiting.push(cx.waker().clone());
-        }
-    }
-
-    fn reset(&mut self) {
-        self.phase = Phase::Reset;
-        self.up = Pipe::default();
-        self.down = Pipe::default();
-        self.conn = None;
-        self.wake();
-    }
+    /// A planned fault begins,
+    Begin(Box<Planned>),
+    /// or ends.
+    End(u64),
 }
 
 impl State {
-    pub(super) fn new(seed: u64, options: Options) -> Self {
+    pub(super) fn new(seed: u64, options: Options, inbox: Arc<Inbox>) -> Self {
         let mut cluster = ClusterState::new(options.cluster.clone());
+        let mut hosts = BTreeMap::new();
         for (broker, _) in cluster.brokers().collect::<Vec<_>>() {
             cluster.set_address(broker, &host(broker), PORT);
+            hosts.insert(host(broker), broker);
         }
-        State {
+        let mut random = Random::new(seed);
+        let mut state = State {
             now: Duration::ZERO,
             trace: Trace::new(options.trace_entries),
-            options,
-            random: Random::new(seed),
+            link_seed: random.word(),
+            random,
             cluster,
             events: BTreeMap::new(),
             next_event: 0,
+            hosts,
             links: BTreeMap::new(),
             by_connection: BTreeMap::new(),
             next_link: 1,
+            inbox,
+            faults: InForce::default(),
+            clocks: BTreeMap::new(),
+            options,
+        };
+        for planned in state.options.faults.planned.clone() {
+            state.set(planned.from, Event::Begin(Box::new(planned)));
         }
+        state
     }
 
     pub(super) fn now(&self) -> Duration {
         self.now
+    }
+
+    pub(super) fn clock(&self, process: ProcessId) -> Clock {
+        self.clocks.get(&process).copied().unwrap_or_default()
     }
 
     fn cluster_now(&self) -> cluster::Now {
@@ -149,15 +121,35 @@ impl State {
         self.random.word()
     }
 
+    /// What happened so far.
+    pub(super) fn story(&self) -> Trace {
+        let mut trace = self.trace.clone();
+        for (name, count) in self.cluster.faults_met() {
+            if let Some(kind) = Kind::of_request(name) {
+                trace.fire_times(kind, *count);
+            }
+        }
+        trace
+    }
+
     pub(super) fn tell(&mut self, event: Told) {
         self.trace.tell(self.now, event);
     }
 
-    fn set(&mut self, at: Duration, event: Event) -> (Duration, u64) {
+    pub(super) fn set(&mut self, at: Duration, event: Event) -> (Duration, u64) {
         let key = (at, self.next_event);
         self.next_event += 1;
         self.events.insert(key, event);
         key
+    }
+
+    pub(super) fn unset(&mut self, event: &(Duration, u64)) {
+        self.events.remove(event);
+    }
+
+    /// Nothing that was planned happens any more.
+    pub(super) fn forget_plan(&mut self) {
+        self.events.retain(|_, event| !matches!(event, Event::Begin(_) | Event::End(_)));
     }
 
     /// Lets the next thing happen, at its time; false if nothing ever will.
@@ -175,6 +167,8 @@ impl State {
                 Event::Welcome(link) => self.on_welcome(link),
                 Event::Up(link) => self.on_up(link),
                 Event::Down(link) => self.on_down(link),
+                Event::Begin(planned) => self.begin_fault(planned.fault, planned.until),
+                Event::End(fault) => self.end_fault(fault),
             }
         } else {
             self.cluster.handle_timeout(self.cluster_now());
@@ -192,64 +186,54 @@ impl State {
         result
     }
 
-    /// Resets every link that is open.
-    pub(super) fn drop_connections(&mut self) {
-        for (id, link) in &mut self.links {
-            if link.phase == Phase::Open {
-                if let Some(conn) = link.conn {
-                    self.cluster.disconnect(conn);
-                    self.by_connection.remove(&conn);
-                }
-                link.reset();
-                self.trace.tell(self.now, Told::Reset { link: *id });
-            }
-        }
-        self.route();
-    }
-
     // ---- links ----
 
-    fn connect(&mut self, address: &Address) -> Option<u64> {
-        let known = self.cluster.brokers().map(|(broker, _)| broker).collect::<Vec<_>>();
-        let broker =
-            known.into_iter().find(|broker| host(*broker) == address.host && address.port == PORT)?;
+    /// What the broker at the end of a link was asked and has not answered.
+    pub(super) fn asked(&self, link: u64) -> impl Iterator<Item = ApiKey> {
+        self.links.get(&link).into_iter().flat_map(|link| link.asked.iter().map(|(_, key)| *key))
+    }
+
+    pub(super) fn connect(&mut self, process: ProcessId, address: &Address) -> Option<u64> {
+        let broker = *self.hosts.get(&address.host).filter(|_| address.port == PORT)?;
         let id = self.next_link;
         self.next_link += 1;
-        let link = Link {
-            broker,
-            conn: None,
-            phase: Phase::Connecting,
-            up: Pipe::default(),
-            down: Pipe::default(),
-            framer: Framer::new(MAX_REQUEST_BYTES),
-            received: BytesMut::new(),
-            ended: false,
-            abandoned: false,
-            waiting: Vec::new(),
-        };
-        self.links.insert(id, link);
+        self.links
+            .insert(id, Link::new(process, broker, Random::new(self.link_seed.wrapping_mul(id | 1) ^ id)));
         self.tell(Told::Connect { link: id, broker });
-        let at = self.now + self.delay();
+        let at = self.now + self.delay(id, true);
         self.set(at, Event::Knock(id));
         Some(id)
     }
 
     fn on_knock(&mut self, id: u64) {
-        let at = self.now + self.delay();
         let Some(link) = self.links.get_mut(&id) else { return };
         if link.abandoned {
             self.links.remove(&id);
             return;
         }
-        link.conn = self.cluster.connect(link.broker);
-        if let Some(conn) = link.conn {
-            self.by_connection.insert(conn, id);
+        let (process, broker) = (link.process, link.broker);
+        if let Some(kind) = self.faults.holds_connect(process, broker) {
+            link.stopped = Some(Step::Knock);
+            return self.trace.fire(kind);
         }
+        if self.faults.refuses(process, broker) {
+            self.trace.fire(Kind::Refuse);
+        } else {
+            link.conn = self.cluster.connect(broker);
+            self.by_connection.extend(link.conn.map(|conn| (conn, id)));
+        }
+        let at = self.now + self.delay(id, false);
         self.set(at, Event::Welcome(id));
     }
 
     fn on_welcome(&mut self, id: u64) {
         let Some(link) = self.links.get_mut(&id) else { return };
+        if !link.abandoned
+            && let Some(kind) = self.faults.blocks(link.process, link.broker, false)
+        {
+            link.stopped = Some(Step::Welcome);
+            return self.trace.fire(kind);
+        }
         // It may have been reset on the way.
         if link.phase == Phase::Connecting {
             (link.phase, link.ended) = match link.conn {
@@ -269,29 +253,62 @@ impl State {
     }
 
     /// How long one piece takes.
-    fn delay(&mut self) -> Duration {
-        let (shortest, longest) = self.options.latency;
-        let delay = self.random.duration(shortest, longest);
-        match self.random.within(0..=9_999) < self.options.stalls {
-            true => delay + self.random.duration(Duration::ZERO, self.options.longest_stall),
-            false => delay,
+    fn delay(&mut self, id: u64, up: bool) -> Duration {
+        let Some(link) = self.links.get_mut(&id) else { return Duration::ZERO };
+        let (latency, stalls) = self.faults.delays(link.process, link.broker, up);
+        let (shortest, longest) = match latency {
+            Some(latency) => {
+                self.trace.fire(Kind::Latency);
+                latency
+            }
+            None => self.options.latency,
+        };
+        let delay = link.random.duration(shortest, longest);
+        let planned = stalls.is_some();
+        let (stalls, longest) = stalls.unwrap_or((self.options.stalls, self.options.longest_stall));
+        if stalls == 0 || link.random.within(0..=9_999) >= stalls {
+            return delay;
         }
+        if planned {
+            self.trace.fire(Kind::Stall);
+        }
+        delay + link.random.duration(Duration::ZERO, longest)
     }
 
     fn send(&mut self, id: u64, up: bool, piece: Option<Bytes>) {
-        let delay = self.delay();
+        let delay = self.delay(id, up);
+        let now = self.now;
         let Some(link) = self.links.get_mut(&id) else { return };
-        let pipe = if up { &mut link.up } else { &mut link.down };
-        pipe.last = pipe.last.max(self.now + delay);
-        pipe.bytes += piece.as_ref().map_or(0, Bytes::len);
+        let bytes = piece.as_ref().map_or(0, Bytes::len);
+        let rate = self.faults.bandwidth(link.process, link.broker, up);
+        let deaf = link.deaf;
+        let pipe = link.pipe(up);
+        pipe.bytes += bytes;
+        if deaf {
+            return;
+        }
+        let mut at = now + delay;
+        if let Some(rate) = rate {
+            let takes = Duration::from_micros(bytes as u64 * 1_000_000 / rate);
+            pipe.free = pipe.free.max(now) + takes;
+            at += pipe.free - now;
+            self.trace.fire(Kind::Bandwidth);
+        }
+        pipe.last = pipe.last.max(at);
         pipe.pieces.push_back(piece);
         let at = pipe.last;
         self.set(at, if up { Event::Up(id) } else { Event::Down(id) });
     }
 
-    fn send_in_pieces(&mut self, id: u64, up: bool, mut data: Bytes) {
+    pub(super) fn send_in_pieces(&mut self, id: u64, up: bool, mut data: Bytes) {
+        let Some(link) = self.links.get(&id) else { return };
+        let most = self.faults.pieces(link.process, link.broker);
+        if most.is_some() {
+            self.trace.fire(Kind::Pieces);
+        }
         while !data.is_empty() {
-            let size = self.random.of_any_size(PIECE_BITS).min(data.len());
+            let Some(link) = self.links.get_mut(&id) else { return };
+            let size = link.random.of_any_size(PIECE_BITS).min(data.len()).min(most.unwrap_or(usize::MAX));
             let piece = data.split_to(size);
             self.send(id, up, Some(piece));
         }
@@ -299,6 +316,10 @@ impl State {
 
     fn on_up(&mut self, id: u64) {
         let Some(link) = self.links.get_mut(&id) else { return };
+        if let Some(kind) = self.faults.blocks(link.process, link.broker, true) {
+            link.up.held += 1;
+            return self.trace.fire(kind);
+        }
         let Some(piece) = link.up.pieces.pop_front() else { return };
         let Some(piece) = piece else { return self.end(id) };
         link.up.bytes -= piece.len();
@@ -319,6 +340,7 @@ impl State {
             if let Ok((header, _)) = protocol::decode_request_header(frame.clone()) {
                 let (key, version) = (header.request_api_key, header.request_api_version);
                 let correlation_id = header.correlation_id;
+                link.asked.push_back((correlation_id, key));
                 self.tell(Told::Request { link: id, broker, key, version, correlation_id, bytes });
             }
             self.cluster.handle_frame(now, conn, frame);
@@ -328,6 +350,10 @@ impl State {
 
     fn on_down(&mut self, id: u64) {
         let Some(link) = self.links.get_mut(&id) else { return };
+        if let Some(kind) = self.faults.blocks(link.process, link.broker, false) {
+            link.down.held += 1;
+            return self.trace.fire(kind);
+        }
         let Some(piece) = link.down.pieces.pop_front() else { return };
         match piece {
             Some(piece) => {
@@ -349,17 +375,17 @@ impl State {
         }
     }
 
-    fn abandon(&mut self, id: u64) {
+    pub(super) fn abandon(&mut self, id: u64) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.abandoned = true;
         match link.phase {
             // It ends when its way there and back does.
             Phase::Connecting => {}
-            Phase::Open => {
+            Phase::Open if !link.deaf => {
                 self.send(id, true, None);
                 self.tell(Told::ClosedByClient { link: id });
             }
-            Phase::Refused | Phase::Reset => self.end(id),
+            Phase::Open | Phase::Refused | Phase::Reset => self.end(id),
         }
     }
 
@@ -369,9 +395,11 @@ impl State {
             match output {
                 ClusterOutput::Send { conn, frame } => {
                     let Some(id) = self.by_connection.get(&conn).copied() else { continue };
-                    let frame = frame.to_bytes();
-                    let broker = self.links[&id].broker;
+                    let frame = self.corrupted(id, &frame).unwrap_or_else(|| frame.to_bytes());
                     let correlation_id = protocol::correlation_id(&frame[4..]).unwrap_or_default();
+                    let Some(link) = self.links.get_mut(&id) else { continue };
+                    let broker = link.broker;
+                    link.answered(correlation_id);
                     self.tell(Told::Answer { link: id, broker, correlation_id, bytes: frame.len() - 4 });
                     self.send_in_pieces(id, false, frame);
                 }
@@ -380,7 +408,8 @@ impl State {
                     let Some(link) = self.links.get_mut(&id) else { continue };
                     link.conn = None;
                     let crashed = !self.cluster.brokers().any(|(broker, up)| broker == link.broker && up);
-                    if crashed && self.random.percent(50) {
+                    let heard = self.faults.blocks(link.process, link.broker, false).is_none();
+                    if crashed && heard && link.random.percent(50) {
                         link.reset();
                         self.tell(Told::Reset { link: id });
                     } else {
@@ -390,6 +419,27 @@ impl State {
                 }
             }
         }
+    }
+
+    /// The frame with one bit of its first batch changed, if that was ordered: where the batch's own CRC covers it.
+    fn corrupted(&mut self, id: u64, frame: &Frame) -> Option<Bytes> {
+        let link = self.links.get_mut(&id)?;
+        let ordered = self.faults.corrupts(link.process, link.broker)?;
+        let mut before = 0;
+        for segment in frame.segments() {
+            if let Some(Ok(batch)) = Batches::new(segment.clone()).next()
+                && batch.verify_crc().is_ok()
+            {
+                let mut bytes = BytesMut::from(frame.to_bytes());
+                let place = link.random.within(BEFORE_CRC_BYTES as u64..=batch.bytes().len() as u64 - 1);
+                bytes[before + place as usize] ^= 1 << link.random.within(0..=7);
+                self.faults.corrupted(ordered);
+                self.trace.fire(Kind::CorruptRecords);
+                return Some(bytes.freeze());
+            }
+            before += segment.len();
+        }
+        None
     }
 }
 
@@ -404,153 +454,4 @@ fn host(broker: BrokerId) -> String {
 pub(super) fn bootstrap(cluster: &ClusterState) -> String {
     let addresses = cluster.brokers().map(|(broker, _)| format!("{}:{PORT}", host(broker)));
     addresses.collect::<Vec<_>>().join(",")
-}
-
-/// What a client runs on.
-pub(super) struct SimRuntime {
-    pub(super) shared: Arc<Shared>,
-    /// How far this client's wall clock is ahead of the brokers', in milliseconds.
-    pub(super) skew_ms: i64,
-}
-
-impl Runtime for SimRuntime {
-    type Stream = SimStream;
-
-    fn now(&self) -> Now {
-        let now = lock(&self.shared.state).now;
-        Now {
-            mono: Instant::from_micros(now.as_micros() as u64),
-            wall: WALL_START_MS + now.as_millis() as i64 + self.skew_ms,
-        }
-    }
-
-    fn connect(
-        &self,
-        address: &Address,
-    ) -> impl Future<Output = Result<SimStream, CloseReason>> + Send + 'static {
-        let link = lock(&self.shared.state).connect(address);
-        let stream = link.map(|link| SimStream { shared: self.shared.clone(), link });
-        let unknown = CloseReason::Resolve(format!("{} is not known", address.host));
-        async move {
-            let stream = stream.ok_or(unknown)?;
-            std::future::poll_fn(|cx| stream.poll_connected(cx)).await?;
-            Ok(stream)
-        }
-    }
-
-    fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send + 'static {
-        Sleep { shared: self.shared.clone(), at: Duration::from_micros(at.as_micros()), event: None }
-    }
-
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.shared.inbox.spawn(task);
-    }
-}
-
-/// Ready at a time.
-pub(super) struct Sleep {
-    pub(super) shared: Arc<Shared>,
-    pub(super) at: Duration,
-    pub(super) event: Option<(Duration, u64)>,
-}
-
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let shared = self.shared.clone();
-        let mut state = lock(&shared.state);
-        if let Some(event) = self.event.take() {
-            state.events.remove(&event);
-        }
-        if state.now >= self.at {
-            return Poll::Ready(());
-        }
-        self.event = Some(state.set(self.at, Event::Wake(cx.waker().clone())));
-        Poll::Pending
-    }
-}
-
-impl Drop for Sleep {
-    fn drop(&mut self) {
-        if let Some(event) = self.event.take() {
-            lock(&self.shared.state).events.remove(&event);
-        }
-    }
-}
-
-/// The client's end of a link.
-pub(super) struct SimStream {
-    shared: Arc<Shared>,
-    link: u64,
-}
-
-impl SimStream {
-    fn poll_connected(&self, cx: &Context<'_>) -> Poll<Result<(), CloseReason>> {
-        let mut state = lock(&self.shared.state);
-        let refused = || CloseReason::connect(&io::ErrorKind::ConnectionRefused.into());
-        let Some(link) = state.links.get_mut(&self.link) else { return Poll::Ready(Err(refused())) };
-        match link.phase {
-            Phase::Connecting => {
-                link.wait(cx);
-                Poll::Pending
-            }
-            Phase::Open => Poll::Ready(Ok(())),
-            Phase::Refused | Phase::Reset => Poll::Ready(Err(refused())),
-        }
-    }
-}
-
-impl Stream for SimStream {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
-        let mut state = lock(&self.shared.state);
-        let reset = || Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-        let Some(link) = state.links.get_mut(&self.link) else { return reset() };
-        if link.phase == Phase::Reset {
-            return reset();
-        }
-        if !link.received.is_empty() {
-            let count = link.received.len().min(buffer.capacity() - buffer.len());
-            assert!(count > 0, "the driver reads into a full buffer");
-            buffer.extend_from_slice(&link.received[..count]);
-            link.received.advance(count);
-            return Poll::Ready(Ok(count));
-        }
-        if link.ended {
-            return Poll::Ready(Ok(0));
-        }
-        link.wait(cx);
-        Poll::Pending
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, segments: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        let mut state = lock(&self.shared.state);
-        let state = &mut *state;
-        let Some(link) = state.links.get_mut(&self.link).filter(|link| link.phase == Phase::Open) else {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
-        };
-        let room = WINDOW_BYTES.saturating_sub(link.up.bytes);
-        if room == 0 {
-            link.wait(cx);
-            return Poll::Pending;
-        }
-        let offered: usize = segments.iter().map(|segment| segment.len()).sum();
-        let mut taken = offered.min(room);
-        // Sockets may always take less.
-        if state.random.percent(20) {
-            taken = state.random.of_any_size(PIECE_BITS).min(taken);
-        }
-        let mut data = BytesMut::with_capacity(taken);
-        for segment in segments {
-            data.extend_from_slice(&segment[..segment.len().min(taken - data.len())]);
-        }
-        state.send_in_pieces(self.link, true, data.freeze());
-        Poll::Ready(Ok(taken))
-    }
-}
-
-impl Drop for SimStream {
-    fn drop(&mut self) {
-        lock(&self.shared.state).abandon(self.link);
-    }
 }

@@ -49,7 +49,7 @@ impl ClusterState {
 /// What a broker does with a request in a version that it does not serve.
 pub(in crate::cluster) fn unsupported(state: &ClusterState, call: &Call) -> Outcome {
     if call.key != ApiKey::API_VERSIONS {
-        return Outcome::Close;
+        return Outcome::Reject;
     }
     let release = state.options.as_version;
     let mut response =

@@ -61,8 +61,10 @@ pub(super) enum Outcome {
     Elsewhere,
     /// It waits for what happens to partitions, or for its deadline.
     Park(Parked),
-    /// A broker hangs up on such a request.
+    /// A broker hangs up instead of answering.
     Close,
+    /// A broker hangs up on what is no request.
+    Reject,
 }
 
 /// A request that waits: Kafka calls the place purgatory.
@@ -107,7 +109,7 @@ impl Call {
 
 /// Serves a request if its body is one; a broker hangs up otherwise.
 pub(super) fn decoded<R: Request>(call: &Call, body: Bytes, serve: impl FnOnce(R) -> Outcome) -> Outcome {
-    R::decode(body, call.version).map_or(Outcome::Close, serve)
+    R::decode(body, call.version).map_or(Outcome::Reject, serve)
 }
 
 /// The same for a request that is answered at once.
@@ -165,7 +167,7 @@ impl ClusterState {
             key if groups::SERVED.contains(&key) => groups::dispatch(self, call, body),
             key if transactions::SERVED.contains(&key) => transactions::dispatch(self, call, body),
             key if admin::SERVED.contains(&key) => admin::dispatch(self, call, body),
-            _ => Outcome::Close,
+            _ => Outcome::Reject,
         }
     }
 

@@ -17,6 +17,7 @@ use milena_core::protocol::{
 };
 use milena_core::wire::Str;
 
+use super::admin::{CLUSTER, Operation, ResourceType};
 use super::api::Call;
 use super::state::ClusterState;
 
@@ -144,6 +145,28 @@ impl ClusterState {
         }
     }
 
+    /// Why a connection may not know this coordinator.
+    fn unauthorized_coordinator(&self, call: &Call, kind: CoordinatorKind, key: &str) -> Option<ErrorCode> {
+        let (operation, resource, name, code) = match kind {
+            CoordinatorKind::Group => {
+                (Operation::Describe, ResourceType::Group, key, ErrorCode::GROUP_AUTHORIZATION_FAILED)
+            }
+            CoordinatorKind::Transaction => (
+                Operation::Describe,
+                ResourceType::TransactionalId,
+                key,
+                ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+            ),
+            CoordinatorKind::Share => (
+                Operation::ClusterAction,
+                ResourceType::Cluster,
+                CLUSTER,
+                ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
+            ),
+        };
+        (!self.authorize(call, operation, resource, name)).then_some(code)
+    }
+
     fn find_one(&mut self, call: &Call, key_type: i8, key: &Str) -> Coordinator {
         let kind = match key_type {
             0 => Some(CoordinatorKind::Group),
@@ -164,6 +187,9 @@ impl ClusterState {
             return refused(code);
         }
         let Some(kind) = kind else { return refused(ErrorCode::INVALID_REQUEST) };
+        if let Some(code) = self.unauthorized_coordinator(call, kind, key) {
+            return refused(code);
+        }
         let Some(partition) = self.coordinator_partition(kind, key) else {
             self.create_coordinators(kind);
             return refused(ErrorCode::COORDINATOR_NOT_AVAILABLE);

@@ -70,6 +70,10 @@ pub struct ClusterOptions {
     pub coordinator_partitions: i32,
     /// How long a coordinator loads what the one before it knew. Default none.
     pub coordinator_load: Duration,
+    /// Whether access rules are enforced (`authorizer.class.name`). Default false: everybody may do everything.
+    pub authorizer: bool,
+    /// Principals that may do everything (`super.users`), such as `User:admin`. Default none.
+    pub super_users: Vec<String>,
     /// Decides topic ids and the cluster id. Default 0.
     pub seed: u64,
 }
@@ -90,6 +94,8 @@ impl Default for ClusterOptions {
             request_log: 4096,
             coordinator_partitions: 50,
             coordinator_load: Duration::ZERO,
+            authorizer: false,
+            super_users: Vec::new(),
             seed: 0,
         }
     }

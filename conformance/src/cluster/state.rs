@@ -9,14 +9,17 @@ use milena_core::protocol::{self, ApiKey, BrokerId, LeaderEpoch, Request, Reques
 use milena_core::record::Batch;
 use milena_core::wire::{Frame, Str, Uuid};
 
-use super::api::{self, Call, Outcome, ParkedFetch};
 use super::admin::Admin;
+use super::api::{self, Call, Outcome, ParkedFetch};
 use super::coordinator::Coordinators;
 use super::fault::{Fault, Faults};
 use super::groups::Groups;
 use super::topic::{self, Partition, Topic, TopicError, TopicSettings};
 use super::transactions::Transactions;
 use super::{ClusterOptions, ClusterOutput, ConnectionId, Now, RequestLogEntry};
+
+/// The principal of whoever did not say who he is.
+const ANONYMOUS: Str = Str::from_static("User:ANONYMOUS");
 
 /// All brokers, topics and connections of a simulated cluster; see the [module](super) for its rules.
 #[derive(Debug)]
@@ -71,6 +74,8 @@ struct Connection {
     broker: BrokerId,
     /// What its last request said.
     client_id: Option<Str>,
+    /// Who it is, as access rules name it.
+    principal: Str,
     /// Requests behind the one being served.
     queue: VecDeque<Bytes>,
     queued_bytes: usize,
@@ -153,7 +158,14 @@ impl ClusterState {
         }
         let conn = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        let connection = Connection { broker, client_id: None, queue: VecDeque::new(), queued_bytes: 0, busy: None };
+        let connection = Connection {
+            broker,
+            client_id: None,
+            principal: ANONYMOUS,
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            busy: None,
+        };
         self.connections.insert(conn, connection);
         Some(conn)
     }
@@ -561,6 +573,11 @@ impl ClusterState {
     /// What the client of a connection calls itself.
     pub(super) fn client_id(&self, conn: ConnectionId) -> Option<Str> {
         self.connections.get(&conn)?.client_id.clone()
+    }
+
+    /// Who a connection belongs to.
+    pub(super) fn principal(&self, conn: ConnectionId) -> Str {
+        self.connections.get(&conn).map_or(ANONYMOUS, |connection| connection.principal.clone())
     }
 
     /// Whether a connection is still there.

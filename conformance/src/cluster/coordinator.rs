@@ -43,6 +43,15 @@ impl CoordinatorKind {
             CoordinatorKind::Share => "__share_group_state",
         }
     }
+
+    /// What says how many partitions that topic has.
+    fn partitions_config(self) -> &'static str {
+        match self {
+            CoordinatorKind::Group => "offsets.topic.num.partitions",
+            CoordinatorKind::Transaction => "transaction.state.log.num.partitions",
+            CoordinatorKind::Share => "share.coordinator.state.topic.num.partitions",
+        }
+    }
 }
 
 /// Whether a topic is the brokers' own.
@@ -117,7 +126,7 @@ impl ClusterState {
     fn create_coordinators(&mut self, kind: CoordinatorKind) -> bool {
         let up = self.brokers.iter().filter(|broker| broker.up).count();
         let replicas = up.min(MOST_REPLICAS);
-        let partitions = self.options.coordinator_partitions.max(1);
+        let partitions = self.broker_config_number(kind.partitions_config()).clamp(1, i32::MAX.into()) as i32;
         let Ok(assignment) = self.plan_topic(kind.topic(), partitions, replicas as i16) else { return false };
         self.insert_topic(kind.topic(), assignment, self.default_settings());
         self.on_leaders_changed();

@@ -32,6 +32,7 @@ use std::time::Duration;
 use milena_core::protocol::{ApiKey, BrokerId};
 use milena_core::wire::Frame;
 
+pub use admin::Security;
 pub use fault::Fault;
 pub use release::{Release, UnknownRelease};
 pub use server::{Cluster, ClusterBuilder, StartError};
@@ -70,6 +71,11 @@ pub struct ClusterOptions {
     pub coordinator_partitions: i32,
     /// How long a coordinator loads what the one before it knew. Default none.
     pub coordinator_load: Duration,
+    /// Brokers' configurations by their names, such as `min.insync.replicas`, with their values. Where one has a field
+    /// here it sets it. What a release does not have is left out; [`Self::check_configs`] reports such errors. Default none.
+    pub configs: Vec<(String, String)>,
+    /// Who may connect, by SASL. Default `None`: everybody, as `User:ANONYMOUS`.
+    pub security: Option<Security>,
     /// Whether access rules are enforced (`authorizer.class.name`). Default false: everybody may do everything.
     pub authorizer: bool,
     /// Principals that may do everything (`super.users`), such as `User:admin`. Default none.
@@ -94,6 +100,8 @@ impl Default for ClusterOptions {
             request_log: 4096,
             coordinator_partitions: 50,
             coordinator_load: Duration::ZERO,
+            configs: Vec::new(),
+            security: None,
             authorizer: false,
             super_users: Vec::new(),
             seed: 0,

@@ -54,10 +54,16 @@ fn served() -> impl Iterator<Item = ApiKey> {
 pub struct Release(u8);
 
 impl Release {
+    /// The oldest release known: 0.10.1.
+    pub const FIRST: Release = Release(0);
     /// Idempotence and record batches (message format v2) came with it.
     pub const V0_11: Release = Release(2);
     /// Five batches remembered for each producer, and UNKNOWN_PRODUCER_ID.
     pub const V1_0: Release = Release(3);
+    /// An answer tells how long its connection is throttled, before that has passed (KIP-219).
+    pub const V2_0: Release = Release(5);
+    /// A client may prove on an old connection who it is (KIP-368).
+    pub const V2_2: Release = Release(7);
     /// INVALID_RECORD, defaults in CreateTopics, and ApiVersions' range in its UNSUPPORTED_VERSION answer.
     pub const V2_4: Release = Release(9);
     /// A producer whose state is gone may go on with any sequence (KIP-360).

@@ -9,7 +9,7 @@ use milena_core::protocol::{self, ApiKey, BrokerId, LeaderEpoch, Request, Reques
 use milena_core::record::Batch;
 use milena_core::wire::{Frame, Str, Uuid};
 
-use super::admin::Admin;
+use super::admin::{Admin, Overrides};
 use super::api::{self, Call, Outcome, ParkedFetch};
 use super::coordinator::Coordinators;
 use super::fault::{Fault, Faults};
@@ -104,7 +104,8 @@ impl ClusterState {
     /// A cluster whose brokers are all up, at address `localhost:9092` until [`Self::set_address`] says otherwise.
     ///
     /// Topics with an invalid name or number of partitions are left out; [`Self::create_topic`] reports such errors.
-    pub fn new(options: ClusterOptions) -> Self {
+    pub fn new(mut options: ClusterOptions) -> Self {
+        options.apply_configs();
         let nodes = options.nodes.max(1);
         let broker =
             |id| Broker { id: BrokerId(i32::from(id)), host: Str::from("localhost"), port: 9092, up: true };
@@ -131,7 +132,7 @@ impl ClusterState {
             coordinators: Coordinators::default(),
             groups: Groups::default(),
             transactions: Transactions::default(),
-            admin: Admin::default(),
+            admin: Admin::new(&options),
             options,
         };
         state.cluster_id = state.random_uuid();
@@ -341,11 +342,7 @@ impl ClusterState {
     }
 
     pub(super) fn default_settings(&self) -> TopicSettings {
-        TopicSettings {
-            max_message_bytes: self.options.max_message_bytes,
-            retention_bytes: self.options.retention_bytes,
-            log_append_time: false,
-        }
+        self.topic_settings(&Overrides::new())
     }
 
     /// Checks a topic to be created, and spreads its replicas over the brokers that are up; -1 means the default.
@@ -409,6 +406,7 @@ impl ClusterState {
 
     pub(super) fn remove_topic(&mut self, name: &str) -> bool {
         let Some(topic) = self.topics.remove(name) else { return false };
+        self.forget_topic_configs(name);
         self.topic_names.remove(&topic.id);
         for partition in &topic.partitions {
             self.woken.extend(&partition.waiting);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use milena_core::protocol::{BrokerId, ErrorCode, LeaderEpoch};
 use milena_core::wire::{Str, Uuid};
@@ -23,13 +24,26 @@ pub(super) struct Topic {
     pub(super) settings: TopicSettings,
 }
 
-/// A topic's own configuration, where it changes what the brokers do.
+/// A topic's configuration, where it changes what the brokers do.
 #[derive(Clone, Copy, Debug)]
+#[allow(dead_code)]
 pub(super) struct TopicSettings {
     pub(super) max_message_bytes: usize,
     pub(super) retention_bytes: u64,
+    /// How long records stay; without end if `None`.
+    pub(super) retention: Option<Duration>,
+    /// `cleanup.policy` has `delete`: retention applies.
+    pub(super) delete: bool,
+    /// `cleanup.policy` has `compact`.
+    pub(super) compact: bool,
     /// `message.timestamp.type=LogAppendTime`
     pub(super) log_append_time: bool,
+    /// A record may be this much older than the broker's clock, if clients give the time.
+    pub(super) timestamp_before_max_ms: i64,
+    /// The same for the time to come.
+    pub(super) timestamp_after_max_ms: i64,
+    pub(super) min_in_sync_replicas: usize,
+    pub(super) unclean_leader_election: bool,
 }
 
 /// A partition, seen by all its replicas alike.

@@ -243,7 +243,11 @@ impl ClusterState {
         }
     }
 
-    pub(super) fn describe_acls(&self, call: &Call, request: DescribeAclsRequest) -> DescribeAclsResponse {
+    pub(super) fn describe_acls(
+        &mut self,
+        call: &Call,
+        request: DescribeAclsRequest,
+    ) -> DescribeAclsResponse {
         let filter = Filter {
             resource_type: request.resource_type_filter,
             resource_name: request.resource_name_filter,

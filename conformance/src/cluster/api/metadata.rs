@@ -91,7 +91,7 @@ impl ClusterState {
     }
 
     /// The first broker that is up.
-    pub(super) fn controller(&self) -> BrokerId {
+    pub(in crate::cluster) fn controller(&self) -> BrokerId {
         self.brokers.iter().find(|broker| broker.up).map_or(BrokerId::NONE, |broker| broker.id)
     }
 

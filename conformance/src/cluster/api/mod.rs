@@ -5,12 +5,11 @@ mod fetch;
 mod list_offsets;
 mod metadata;
 mod produce;
-mod topics;
 
 use bytes::Bytes;
 use milena_core::protocol::{
-    ApiKey, ApiVersionsRequest, BrokerId, CreateTopicsRequest, DeleteTopicsRequest, ErrorCode, FetchRequest,
-    FindCoordinatorRequest, ListOffsetsRequest, MetadataRequest, ProduceRequest, Request, encode_response,
+    ApiKey, ApiVersionsRequest, BrokerId, ErrorCode, FetchRequest, FindCoordinatorRequest,
+    ListOffsetsRequest, MetadataRequest, ProduceRequest, Request, encode_response,
 };
 use milena_core::wire::{Frame, Str, Uuid};
 
@@ -28,8 +27,6 @@ pub(super) const SERVED: &[ApiKey] = &[
     ApiKey::METADATA,
     ApiKey::FIND_COORDINATOR,
     ApiKey::API_VERSIONS,
-    ApiKey::CREATE_TOPICS,
-    ApiKey::DELETE_TOPICS,
 ];
 
 /// One request's circumstances; also the ticket by which it is answered later.
@@ -100,12 +97,6 @@ impl ClusterState {
             }
             ApiKey::API_VERSIONS => {
                 answered(call, body, |request: ApiVersionsRequest| self.api_versions(call, request))
-            }
-            ApiKey::CREATE_TOPICS => {
-                answered(call, body, |request: CreateTopicsRequest| self.create_topics(call, request))
-            }
-            ApiKey::DELETE_TOPICS => {
-                answered(call, body, |request: DeleteTopicsRequest| self.delete_topics(call, request))
             }
             key if groups::SERVED.contains(&key) => groups::dispatch(self, call, body),
             key if transactions::SERVED.contains(&key) => transactions::dispatch(self, call, body),

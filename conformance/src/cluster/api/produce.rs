@@ -11,8 +11,6 @@ use crate::cluster::idempotence::Verdict;
 use crate::cluster::release::Release;
 use crate::cluster::state::ClusterState;
 
-/// `log.message.timestamp.after.max.ms` since 4.0: one hour (KIP-1030).
-const FARTHEST_AHEAD_MS: i64 = 60 * 60 * 1000;
 /// First version that tells who leads instead (KIP-951).
 const TELLS_LEADER: i16 = 10;
 
@@ -121,14 +119,13 @@ impl ClusterState {
         }
         check_batch(&batch, self.options.validate_records).map_err(|refused| aged(refused, release))?;
         let now_ms = self.now.wall_ms;
-        if release >= Release::V4_0
-            && !settings.log_append_time
-            && batch.max_timestamp() > now_ms + FARTHEST_AHEAD_MS
-        {
-            let message = format!(
-                "Timestamp {} of the batch is more than {FARTHEST_AHEAD_MS} ms after the broker's time {now_ms}.",
-                batch.max_timestamp()
-            );
+        let (oldest, newest) = (
+            now_ms.saturating_sub(settings.timestamp_before_max_ms),
+            now_ms.saturating_add(settings.timestamp_after_max_ms),
+        );
+        if !settings.log_append_time && !(oldest..=newest).contains(&batch.max_timestamp()) {
+            let timestamp = batch.max_timestamp();
+            let message = format!("Timestamp {timestamp} of the batch is not between {oldest} and {newest}.");
             return Err((ErrorCode::INVALID_TIMESTAMP, message));
         }
         let log_start_offset = partition.log.start_offset();

@@ -1,0 +1,3 @@
+//! Topics and partitions, as administrators see and change them.
+
+mod create;

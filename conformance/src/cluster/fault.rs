@@ -12,6 +12,9 @@ pub enum Fault {
     Delay(Duration),
     /// Serve it now and answer this much later. A fetch that has to wait for data is not delayed further.
     DelayAnswer(Duration),
+    /// Serve it and have the client pause, as for a quota exceeded: the answer says so, and the connection is not read from
+    /// for that time.
+    Throttle(Duration),
     /// Answer with this code, at each place where the response has one for what was asked, and change nothing.
     Error(ErrorCode),
     /// Close the connection and change nothing.

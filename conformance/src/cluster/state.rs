@@ -5,15 +5,16 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::Bytes;
-use milena_core::protocol::{self, ApiKey, BrokerId, LeaderEpoch, Request, RequestHeader};
+use milena_core::protocol::{self, ApiKey, BrokerId, ErrorCode, LeaderEpoch, Request, RequestHeader};
 use milena_core::record::Batch;
 use milena_core::wire::{Frame, Str, Uuid};
 
-use super::admin::{Admin, Overrides};
+use super::admin::{Admin, Admission, Authentication, FAILURE_DELAY, Overrides};
 use super::api::{self, Call, Outcome, ParkedFetch};
 use super::coordinator::Coordinators;
 use super::fault::{Fault, Faults};
 use super::groups::Groups;
+use super::release::Release;
 use super::topic::{self, Partition, Topic, TopicError, TopicSettings};
 use super::transactions::Transactions;
 use super::{ClusterOptions, ClusterOutput, ConnectionId, Now, RequestLogEntry};
@@ -76,6 +77,9 @@ struct Connection {
     client_id: Option<Str>,
     /// Who it is, as access rules name it.
     principal: Str,
+    authentication: Authentication,
+    /// It has exceeded a quota, and is slowed down with its next answer.
+    throttle: Option<Duration>,
     /// Requests behind the one being served.
     queue: VecDeque<Bytes>,
     queued_bytes: usize,
@@ -95,6 +99,8 @@ enum Activity {
     Fetch(Box<ParkedFetch>),
     Request(RequestHeader, Bytes),
     Answer(Frame),
+    /// The same, and then the connection closes.
+    LastAnswer(Frame),
     /// It waits for its coordinator, which will [`answer`](ClusterState::answer).
     Elsewhere,
     Nothing,
@@ -163,6 +169,8 @@ impl ClusterState {
             broker,
             client_id: None,
             principal: ANONYMOUS,
+            authentication: Authentication::new(self.options.security.is_some()),
+            throttle: None,
             queue: VecDeque::new(),
             queued_bytes: 0,
             busy: None,
@@ -415,7 +423,7 @@ impl ClusterState {
     }
 
     /// splitmix64, twice: ids need no more than to be different and to follow from the seed.
-    fn random_uuid(&mut self) -> Uuid {
+    pub(super) fn random_uuid(&mut self) -> Uuid {
         let mut next = || {
             self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
             let mut mixed = self.random;
@@ -436,6 +444,10 @@ impl ClusterState {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
         let broker = connection.broker;
         let size = frame.len();
+        if connection.authentication.takes_bare_tokens() {
+            let outcome = self.handle_bare_token(conn, &frame);
+            return self.conclude(conn, outcome, None);
+        }
         let Ok((header, body)) = protocol::decode_request_header(frame) else { return self.close(conn) };
         connection.client_id.clone_from(&header.client_id);
         let key = header.request_api_key;
@@ -460,13 +472,14 @@ impl ClusterState {
     }
 
     fn serve(&mut self, conn: ConnectionId, header: &RequestHeader, body: Bytes, fault: Option<Fault>) {
-        let Some(connection) = self.connections.get(&conn) else { return };
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
         let mut call = Call {
             conn,
             broker: connection.broker,
             key: header.request_api_key,
             version: header.request_api_version,
             correlation_id: header.correlation_id,
+            throttle: Duration::ZERO,
             forced: None,
         };
         let mut answer_after = None;
@@ -475,25 +488,79 @@ impl ClusterState {
             Some(Fault::DelayAnswer(delay)) => answer_after = Some(self.now.elapsed + delay),
             _ => {}
         }
+        if let Some(Fault::Throttle(pause)) = fault {
+            call.throttle = pause;
+        }
+        let admission = connection.authentication.admit(call.key, self.now.elapsed);
+        if admission == Admission::OutOfTurn {
+            call.forced = Some(ErrorCode::ILLEGAL_SASL_STATE);
+        }
+        if call.key == ApiKey::PRODUCE && call.forced.is_none() {
+            call.throttle = call.throttle.max(self.count_produced(&call, body.len()));
+        }
+        if !call.throttle.is_zero() {
+            self.throttle(conn, call.throttle);
+        }
         let supported = self.served.get(&call.key.0).is_some_and(|range| range.contains(&call.version));
         let outcome = match supported {
+            _ if admission == Admission::Close => Outcome::Close,
             true => self.dispatch(&call, body),
             false => api::api_versions::unsupported(self, &call),
         };
+        let outcome = match outcome {
+            _ if fault == Some(Fault::CloseAfter) => Outcome::Close,
+            Outcome::Answer(frame) if admission == Admission::OutOfTurn => Outcome::Refuse(frame),
+            outcome => outcome,
+        };
+        self.conclude(conn, outcome, answer_after);
+    }
+
+    fn conclude(&mut self, conn: ConnectionId, outcome: Outcome, answer_after: Option<Duration>) {
         match outcome {
-            _ if fault == Some(Fault::CloseAfter) => self.close(conn),
             Outcome::Close => self.close(conn),
-            Outcome::Silent => {}
+            Outcome::Silent => {
+                if let Some(pause) = self.end_throttle(conn) {
+                    self.set_busy(conn, Some(self.now.elapsed + pause), Activity::Nothing);
+                }
+            }
             Outcome::Elsewhere => self.set_busy(conn, None, Activity::Elsewhere),
+            Outcome::Refuse(frame) => {
+                let after = self.now.elapsed + FAILURE_DELAY;
+                self.set_busy(conn, Some(after), Activity::LastAnswer(frame));
+            }
             Outcome::Answer(frame) => match answer_after {
                 Some(_) => self.set_busy(conn, answer_after, Activity::Answer(frame)),
-                None => self.outputs.push_back(ClusterOutput::Send { conn, frame }),
+                None => self.send(conn, frame),
             },
             Outcome::Park(fetch) => {
                 self.watch(conn, &fetch, true);
                 self.set_busy(conn, Some(fetch.deadline), Activity::Fetch(fetch));
             }
         }
+    }
+
+    /// Sends an answer; later, or nothing more for a while, if the connection exceeded a quota.
+    fn send(&mut self, conn: ConnectionId, frame: Frame) {
+        let Some(pause) = self.end_throttle(conn) else {
+            return self.outputs.push_back(ClusterOutput::Send { conn, frame });
+        };
+        let until = Some(self.now.elapsed + pause);
+        if self.options.as_version < Release::V2_0 {
+            return self.set_busy(conn, until, Activity::Answer(frame));
+        }
+        self.outputs.push_back(ClusterOutput::Send { conn, frame });
+        self.set_busy(conn, until, Activity::Nothing);
+    }
+
+    /// Slows a connection down with its next answer.
+    pub(super) fn throttle(&mut self, conn: ConnectionId, pause: Duration) {
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.throttle = connection.throttle.max(Some(pause));
+        }
+    }
+
+    fn end_throttle(&mut self, conn: ConnectionId) -> Option<Duration> {
+        self.connections.get_mut(&conn)?.throttle.take()
     }
 
     fn record(&mut self, entry: RequestLogEntry) {
@@ -538,12 +605,20 @@ impl ClusterState {
         match self.end_busy(conn) {
             Some(Activity::Fetch(fetch)) => {
                 let frame = self.complete_fetch(&fetch);
-                self.outputs.push_back(ClusterOutput::Send { conn, frame });
+                self.send(conn, frame);
             }
             Some(Activity::Request(header, body)) => self.serve(conn, &header, body, None),
-            Some(Activity::Answer(frame)) => self.outputs.push_back(ClusterOutput::Send { conn, frame }),
+            Some(Activity::Answer(frame)) => self.send(conn, frame),
+            Some(Activity::LastAnswer(frame)) => {
+                self.outputs.push_back(ClusterOutput::Send { conn, frame });
+                self.close(conn);
+            }
             Some(Activity::Elsewhere | Activity::Nothing) | None => {}
         }
+        self.serve_queued(conn);
+    }
+
+    fn serve_queued(&mut self, conn: ConnectionId) {
         while let Some(connection) = self.connections.get_mut(&conn) {
             if connection.busy.is_some() {
                 return;
@@ -578,6 +653,17 @@ impl ClusterState {
         self.connections.get(&conn).map_or(ANONYMOUS, |connection| connection.principal.clone())
     }
 
+    pub(super) fn set_principal(&mut self, conn: ConnectionId, principal: Str) {
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.principal = principal;
+        }
+    }
+
+    /// How far a connection has come in proving who it is.
+    pub(super) fn authentication(&mut self, conn: ConnectionId) -> Option<&mut Authentication> {
+        Some(&mut self.connections.get_mut(&conn)?.authentication)
+    }
+
     /// Whether a connection is still there.
     pub(super) fn is_connected(&self, conn: ConnectionId) -> bool {
         self.connections.contains_key(&conn)
@@ -586,8 +672,9 @@ impl ClusterState {
     fn complete(&mut self, conn: ConnectionId, frame: Frame) {
         let busy = self.connections.get(&conn).and_then(|connection| connection.busy.as_ref());
         if matches!(busy, Some(Busy { with: Activity::Elsewhere, .. })) {
-            self.outputs.push_back(ClusterOutput::Send { conn, frame });
-            self.resume(conn);
+            self.end_busy(conn);
+            self.send(conn, frame);
+            self.serve_queued(conn);
         }
     }
 

@@ -223,17 +223,10 @@ impl ClusterState {
         allowed.fold(0, |bits, operation| bits | 1 << *operation as i8)
     }
 
-    /// Whether a request about rules can be served.
-    fn check_acls(&self, call: &Call, operation: Operation) -> Result<(), Refusal> {
+    /// Whether a request about the cluster itself can be served.
+    pub(super) fn check_cluster(&self, call: &Call, operation: Operation) -> Result<(), Refusal> {
         if let Some(code) = call.forced {
             return Err((code, code.name().to_owned()));
-        }
-        if !self.options.authorizer {
-            let message = match operation {
-                Operation::Describe => "No Authorizer is configured on the broker",
-                _ => "No Authorizer is configured.",
-            };
-            return Err((ErrorCode::SECURITY_DISABLED, message.to_owned()));
         }
         match self.authorize(call, operation, ResourceType::Cluster, CLUSTER) {
             true => Ok(()),
@@ -241,6 +234,16 @@ impl ClusterState {
                 Err((ErrorCode::CLUSTER_AUTHORIZATION_FAILED, "Cluster authorization failed.".to_owned()))
             }
         }
+    }
+
+    /// The same for one about rules, which only are there with an authorizer.
+    fn check_acls(&self, call: &Call, operation: Operation) -> Result<(), Refusal> {
+        let message = match operation {
+            _ if self.options.authorizer => return self.check_cluster(call, operation),
+            Operation::Describe => "No Authorizer is configured on the broker",
+            _ => "No Authorizer is configured.",
+        };
+        self.check_cluster(call, operation).and(Err((ErrorCode::SECURITY_DISABLED, message.to_owned())))
     }
 
     pub(super) fn describe_acls(

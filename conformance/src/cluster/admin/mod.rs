@@ -2,7 +2,8 @@
 
 mod acls;
 mod configs;
-mod security;
+mod quotas;
+mod sasl;
 mod topics;
 
 use std::collections::BTreeSet;
@@ -11,16 +12,23 @@ use bytes::Bytes;
 use milena_core::protocol::{ApiKey, ErrorCode, Request};
 
 use super::ClusterOptions;
-use super::api::{Call, Outcome, answered};
+use super::api::{Call, Outcome, answered, decoded};
 use super::state::ClusterState;
 use configs::Configs;
 
 pub(super) use acls::{CLUSTER, Operation, ResourceType};
 pub(super) use configs::Overrides;
-pub use security::Security;
+pub use sasl::Security;
+pub(super) use sasl::{Admission, Authentication, FAILURE_DELAY};
 
 /// The APIs of this module.
 pub(super) const SERVED: &[ApiKey] = &[
+    ApiKey::SASL_HANDSHAKE,
+    ApiKey::SASL_AUTHENTICATE,
+    ApiKey::DESCRIBE_USER_SCRAM_CREDENTIALS,
+    ApiKey::ALTER_USER_SCRAM_CREDENTIALS,
+    ApiKey::DESCRIBE_CLIENT_QUOTAS,
+    ApiKey::ALTER_CLIENT_QUOTAS,
     ApiKey::CREATE_TOPICS,
     ApiKey::DELETE_TOPICS,
     ApiKey::DESCRIBE_ACLS,
@@ -40,11 +48,13 @@ type Refusal = (ErrorCode, String);
 pub(super) struct Admin {
     configs: Configs,
     acls: BTreeSet<acls::Acl>,
+    credentials: sasl::Credentials,
+    quotas: quotas::Quotas,
 }
 
 impl Admin {
     pub(super) fn new(options: &ClusterOptions) -> Self {
-        Admin { configs: Configs::new(options), ..Admin::default() }
+        Admin { configs: Configs::new(options), credentials: sasl::given(options), ..Admin::default() }
     }
 }
 
@@ -60,6 +70,16 @@ pub(super) fn dispatch(state: &mut ClusterState, call: &Call, body: Bytes) -> Ou
         answered(call, body, |request| serve(state, call, request))
     }
     match call.key {
+        ApiKey::SASL_HANDSHAKE => decoded(call, body, |request| state.sasl_handshake(call, request)),
+        ApiKey::SASL_AUTHENTICATE => decoded(call, body, |request| state.sasl_authenticate(call, request)),
+        ApiKey::DESCRIBE_USER_SCRAM_CREDENTIALS => {
+            by(state, call, body, ClusterState::describe_user_scram_credentials)
+        }
+        ApiKey::ALTER_USER_SCRAM_CREDENTIALS => {
+            by(state, call, body, ClusterState::alter_user_scram_credentials)
+        }
+        ApiKey::DESCRIBE_CLIENT_QUOTAS => by(state, call, body, ClusterState::describe_client_quotas),
+        ApiKey::ALTER_CLIENT_QUOTAS => by(state, call, body, ClusterState::alter_client_quotas),
         ApiKey::CREATE_TOPICS => by(state, call, body, ClusterState::create_topics),
         ApiKey::DELETE_TOPICS => by(state, call, body, ClusterState::delete_topics),
         ApiKey::DESCRIBE_ACLS => by(state, call, body, ClusterState::describe_acls),

@@ -95,7 +95,10 @@ impl ClusterState {
     pub(in crate::cluster) fn complete_fetch(&mut self, fetch: &ParkedFetch) -> Frame {
         let (call, request) = (&fetch.call, &fetch.request);
         let mut budget = Budget {
-            left: usize::try_from(request.max_bytes).unwrap_or(0).min(MOST_BYTES),
+            left: usize::try_from(request.max_bytes)
+                .unwrap_or(0)
+                .min(MOST_BYTES)
+                .min(self.most_fetched(call)),
             // Before version 3 a batch larger than the limit was never returned whole.
             first_whole: call.version >= 3,
             cut: self.options.cut_last_batch,
@@ -103,7 +106,7 @@ impl ClusterState {
         let mut nodes = Vec::new();
         let topics = request.topics.iter();
         let responses = topics.map(|topic| self.fetch_topic(fetch, topic, &mut budget, &mut nodes)).collect();
-        call.answer::<FetchRequest>(FetchResponse { responses, node_endpoints: nodes, ..Default::default() })
+        self.answer_fetch(call, FetchResponse { responses, node_endpoints: nodes, ..Default::default() })
     }
 
     fn fetch_topic(

@@ -6,12 +6,14 @@ mod list_offsets;
 mod metadata;
 mod produce;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use milena_core::protocol::{
     ApiKey, ApiVersionsRequest, BrokerId, ErrorCode, FetchRequest, FindCoordinatorRequest,
     ListOffsetsRequest, MetadataRequest, ProduceRequest, Request, encode_response,
 };
-use milena_core::wire::{Frame, Str, Uuid};
+use milena_core::wire::{Frame, Str, Struct, Uuid};
 
 use super::state::ClusterState;
 use super::topic::{Partition, Topic};
@@ -37,6 +39,8 @@ pub(super) struct Call {
     pub(super) key: ApiKey,
     pub(super) version: i16,
     pub(super) correlation_id: i32,
+    /// How long the answer tells the client to pause.
+    pub(super) throttle: Duration,
     /// A fault's code, to answer with instead of serving.
     pub(super) forced: Option<ErrorCode>,
 }
@@ -50,6 +54,8 @@ pub(super) enum Outcome {
     Elsewhere,
     /// A fetch that waits for data.
     Park(Box<ParkedFetch>),
+    /// An answer that is the last: it comes after a while, as it would else be quick to guess passwords.
+    Refuse(Frame),
     /// A broker hangs up on such a request.
     Close,
 }
@@ -61,6 +67,9 @@ impl Call {
     ///
     /// When the response has no form in this version: the brokers' own mistake, whatever the request was.
     pub(super) fn answer<R: Request>(&self, mut response: R::Response) -> Frame {
+        if !self.throttle.is_zero() {
+            response.set_throttle_time_ms(self.throttle.as_millis() as i32);
+        }
         match encode_response::<R>(&mut response, self.version, self.correlation_id) {
             Ok(frame) => frame,
             Err(error) => panic!("a simulated broker built a response that cannot be sent: {error}"),

@@ -1,5 +1,7 @@
 //! Brokers' configurations as the options of a cluster: the same things, by Kafka's names.
 
+use std::time::Duration;
+
 use milena_core::wire::Str;
 
 use super::Overrides;
@@ -53,6 +55,17 @@ impl ClusterOptions {
                 let users = value.split(';').map(str::trim).filter(|user| !user.is_empty());
                 self.super_users = users.map(str::to_owned).collect();
             }
+            "sasl.enabled.mechanisms" => {
+                if let Some(security) = &mut self.security {
+                    security.mechanisms = value.split(',').map(|name| name.trim().to_owned()).collect();
+                }
+            }
+            "connections.max.reauth.ms" => {
+                if let Some(security) = &mut self.security {
+                    let lifetime = u64::try_from(number()).ok().filter(|ms| *ms > 0);
+                    security.session_lifetime = lifetime.map(Duration::from_millis);
+                }
+            }
             _ => {}
         }
     }
@@ -76,6 +89,14 @@ impl ClusterOptions {
             ("authorizer.class.name", authorizer.to_owned()),
             ("super.users", self.super_users.join(";")),
         ];
+        let security = self.security.iter().flat_map(|security| {
+            let lifetime = security.session_lifetime.map_or(0, |lifetime| lifetime.as_millis());
+            [
+                ("sasl.enabled.mechanisms", security.mechanisms.join(",")),
+                ("connections.max.reauth.ms", lifetime.to_string()),
+            ]
+        });
+        let fields: Vec<_> = fields.into_iter().chain(security).collect();
         let texts = fields.iter().map(|(name, value)| (*name, value.as_str()));
         let configs = self.configs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let mut started = Overrides::new();

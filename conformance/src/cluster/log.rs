@@ -115,8 +115,23 @@ impl PartitionLog {
             .is_some_and(|first| self.size_bytes() - first.size as u64 >= retention_bytes)
         {
             self.entries.pop_front();
-            self.start_offset = self.entries.front().map_or(self.end_offset, |first| first.base_offset);
+            let first = self.entries.front().map_or(self.end_offset, |first| first.base_offset);
+            self.start_offset = self.start_offset.max(first);
         }
+        self.drop_chunks();
+    }
+
+    /// Deletes all records before an offset: the log starts there, even if that is inside of a batch.
+    pub(super) fn delete_before(&mut self, offset: i64) {
+        while self.entries.front().is_some_and(|first| first.last_offset < offset) {
+            self.entries.pop_front();
+        }
+        self.start_offset = self.start_offset.max(offset);
+        self.drop_chunks();
+    }
+
+    /// Drops the bytes of batches that are gone.
+    fn drop_chunks(&mut self) {
         let first_position = self.entries.front().map_or(self.end_position(), |first| first.position);
         while self
             .chunks

@@ -7,7 +7,7 @@
 //!
 //! It behaves as Apache Kafka of the release it is told to be ([`ClusterOptions::as_version`]), with these simplifications:
 //! replicas have every record at once (the high watermark is the log end offset), there are no fetch sessions (brokers may
-//! refuse them), no transactions, no quotas, and message formats v0 and v1 are neither stored nor converted to.
+//! refuse them), no transactions, and message formats v0 and v1 are neither stored nor converted to.
 //!
 //! Rules of [`ClusterState`]: inputs are the `handle_*`, `connect` and `disconnect` methods and the control methods; after
 //! each of them [`ClusterState::poll_output`] is to be called until it returns `None`. Time comes in as [`Now`] and must not

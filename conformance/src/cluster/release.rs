@@ -88,7 +88,10 @@ impl Release {
 
     /// The versions of an API that this release serves; `None` if it has no such API, or the simulated brokers do not.
     pub fn versions(self, key: ApiKey) -> Option<RangeInclusive<i16>> {
-        served().any(|served| served == key).then(|| self.speaks(key)).flatten()
+        // Brokers with ZooKeeper had no quorum of controllers, though their library knew how to ask for it.
+        let without_zookeeper = [ApiKey::DESCRIBE_QUORUM, ApiKey::UNREGISTER_BROKER].contains(&key);
+        let served = served().any(|served| served == key) && (!without_zookeeper || self >= Release::V3_0);
+        served.then(|| self.speaks(key)).flatten()
     }
 
     /// What this release's ApiVersions lists, by API key.

@@ -559,6 +559,12 @@ impl ClusterState {
         }
     }
 
+    /// What the next answer of a connection tells of that.
+    pub(super) fn throttle_time_ms(&self, conn: ConnectionId) -> i32 {
+        let pause = self.connections.get(&conn).and_then(|connection| connection.throttle);
+        pause.map_or(0, |pause| pause.as_millis() as i32)
+    }
+
     fn end_throttle(&mut self, conn: ConnectionId) -> Option<Duration> {
         self.connections.get_mut(&conn)?.throttle.take()
     }

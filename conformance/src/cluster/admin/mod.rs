@@ -1,6 +1,7 @@
 //! What administrators set: configurations, access rules, quotas, users.
 
 mod acls;
+mod cluster;
 mod configs;
 mod quotas;
 mod sasl;
@@ -17,6 +18,7 @@ use super::state::ClusterState;
 use configs::Configs;
 
 pub(super) use acls::{CLUSTER, Operation, ResourceType};
+pub(super) use cluster::TRANSACTION_VERSION;
 pub(super) use configs::Overrides;
 pub use sasl::Security;
 pub(super) use sasl::{Admission, Authentication, FAILURE_DELAY};
@@ -38,6 +40,17 @@ pub(super) const SERVED: &[ApiKey] = &[
     ApiKey::ALTER_CONFIGS,
     ApiKey::INCREMENTAL_ALTER_CONFIGS,
     ApiKey::LIST_CONFIG_RESOURCES,
+    ApiKey::DESCRIBE_TOPIC_PARTITIONS,
+    ApiKey::CREATE_PARTITIONS,
+    ApiKey::DELETE_RECORDS,
+    ApiKey::ELECT_LEADERS,
+    ApiKey::ALTER_PARTITION_REASSIGNMENTS,
+    ApiKey::LIST_PARTITION_REASSIGNMENTS,
+    ApiKey::DESCRIBE_LOG_DIRS,
+    ApiKey::DESCRIBE_CLUSTER,
+    ApiKey::DESCRIBE_QUORUM,
+    ApiKey::UPDATE_FEATURES,
+    ApiKey::UNREGISTER_BROKER,
 ];
 
 /// A code, and what is wrong, for a person.
@@ -50,6 +63,7 @@ pub(super) struct Admin {
     acls: BTreeSet<acls::Acl>,
     credentials: sasl::Credentials,
     quotas: quotas::Quotas,
+    pub(super) features: cluster::Features,
 }
 
 impl Admin {
@@ -89,6 +103,23 @@ pub(super) fn dispatch(state: &mut ClusterState, call: &Call, body: Bytes) -> Ou
         ApiKey::ALTER_CONFIGS => by(state, call, body, ClusterState::alter_configs),
         ApiKey::INCREMENTAL_ALTER_CONFIGS => by(state, call, body, ClusterState::incremental_alter_configs),
         ApiKey::LIST_CONFIG_RESOURCES => by(state, call, body, ClusterState::list_config_resources),
+        ApiKey::DESCRIBE_TOPIC_PARTITIONS => {
+            decoded(call, body, |request| state.describe_topic_partitions(call, request))
+        }
+        ApiKey::CREATE_PARTITIONS => by(state, call, body, ClusterState::create_partitions),
+        ApiKey::DELETE_RECORDS => by(state, call, body, ClusterState::delete_records),
+        ApiKey::ELECT_LEADERS => by(state, call, body, ClusterState::elect_leaders),
+        ApiKey::ALTER_PARTITION_REASSIGNMENTS => {
+            by(state, call, body, ClusterState::alter_partition_reassignments)
+        }
+        ApiKey::LIST_PARTITION_REASSIGNMENTS => {
+            by(state, call, body, ClusterState::list_partition_reassignments)
+        }
+        ApiKey::DESCRIBE_LOG_DIRS => by(state, call, body, ClusterState::describe_log_dirs),
+        ApiKey::DESCRIBE_CLUSTER => by(state, call, body, ClusterState::describe_cluster),
+        ApiKey::DESCRIBE_QUORUM => by(state, call, body, ClusterState::describe_quorum),
+        ApiKey::UPDATE_FEATURES => by(state, call, body, ClusterState::update_features),
+        ApiKey::UNREGISTER_BROKER => by(state, call, body, ClusterState::unregister_broker),
         _ => Outcome::Close,
     }
 }

@@ -157,7 +157,11 @@ impl ClusterState {
         }
     }
 
-    fn leadership(&self, partition: &Partition, partition_index: i32) -> MetadataResponsePartition {
+    pub(in crate::cluster) fn leadership(
+        &self,
+        partition: &Partition,
+        partition_index: i32,
+    ) -> MetadataResponsePartition {
         let leaderless = partition.leader == BrokerId::NONE;
         let offline = partition.replicas.iter().copied().filter(|replica| !self.is_up(*replica));
         MetadataResponsePartition {

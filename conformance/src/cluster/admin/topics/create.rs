@@ -17,6 +17,10 @@ use crate::cluster::release::Release;
 use crate::cluster::state::ClusterState;
 use crate::cluster::topic::{MOST_PARTITIONS_CREATED, TopicError};
 
+/// First versions that are refused what exceeds a quota (KIP-599).
+const STRICT_CREATE: i16 = 6;
+const STRICT_DELETE: i16 = 5;
+
 /// What was created, or would have been.
 struct Created {
     id: Uuid,
@@ -57,7 +61,8 @@ impl ClusterState {
                 },
             });
         }
-        CreateTopicsResponse { topics, ..Default::default() }
+        let throttle_time_ms = self.throttle_time_ms(call.conn);
+        CreateTopicsResponse { throttle_time_ms, topics, ..Default::default() }
     }
 
     /// A created topic; what it is like is for those to know who may read configurations.
@@ -132,6 +137,8 @@ impl ClusterState {
                 "Excessively large number of partitions per request.",
             )
         })?;
+        self.count_mutations(call, assignment.len(), call.version >= STRICT_CREATE)
+            .map_err(|(code, message)| TopicError::new(code, message))?;
         let configs = topic.configs.iter().map(|config| (&config.name, config.value.as_ref()));
         let configs =
             self.topic_overrides(configs).map_err(|(code, message)| TopicError::new(code, message))?;
@@ -141,6 +148,7 @@ impl ClusterState {
             false => {
                 let id = self.insert_topic(&topic.name, assignment, self.default_settings());
                 self.configure_topic(&topic.name, configs.clone());
+                self.on_leaders_changed();
                 id
             }
         };
@@ -148,7 +156,7 @@ impl ClusterState {
     }
 
     /// Brokers of a cluster without ZooKeeper forward to the controller; the others leave that to the client.
-    fn check_controller(&self, call: &Call) -> Result<(), TopicError> {
+    pub(in crate::cluster::admin) fn check_controller(&self, call: &Call) -> Result<(), TopicError> {
         if let Some(code) = call.forced {
             return Err(TopicError::new(code, code.name()));
         }
@@ -207,7 +215,9 @@ impl ClusterState {
         let asked = by_name.map(|name| DeleteTopicState { name: Some(name), ..Default::default() });
         let asked: Vec<_> = if call.version >= 6 { request.topics } else { asked.collect() };
         let responses = asked.into_iter().map(|topic| self.delete_one(call, topic));
-        DeleteTopicsResponse { responses: responses.collect(), ..Default::default() }
+        let responses = responses.collect();
+        let throttle_time_ms = self.throttle_time_ms(call.conn);
+        DeleteTopicsResponse { throttle_time_ms, responses, ..Default::default() }
     }
 
     fn delete_one(&mut self, call: &Call, asked: DeleteTopicState) -> DeletableTopicResult {
@@ -226,7 +236,11 @@ impl ClusterState {
             (None, true) => {
                 Err(TopicError::new(ErrorCode::INVALID_REQUEST, "Neither topic name nor id were specified."))
             }
+            // Who may not describe a topic is not told whether it is there.
             (Some(name), true) => match self.topics.get(&**name) {
+                _ if !self.authorize(call, Operation::Describe, ResourceType::Topic, name) => {
+                    Err(unauthorized())
+                }
                 Some(topic) => Ok((name.clone(), topic.id)),
                 None => Err(unknown(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)),
             },
@@ -245,15 +259,28 @@ impl ClusterState {
         }
     }
 
-    fn check_may_delete(&self, call: &Call, name: Str, id: Uuid) -> Result<(Str, Uuid), TopicError> {
+    fn check_may_delete(&mut self, call: &Call, name: Str, id: Uuid) -> Result<(Str, Uuid), TopicError> {
         let may = |resource, name| self.authorize(call, Operation::Delete, resource, name);
-        match may(ResourceType::Cluster, CLUSTER) || may(ResourceType::Topic, &name) {
-            true => Ok((name, id)),
-            false => {
-                Err(TopicError::new(ErrorCode::TOPIC_AUTHORIZATION_FAILED, "Topic authorization failed."))
-            }
+        if !may(ResourceType::Cluster, CLUSTER) && !may(ResourceType::Topic, &name) {
+            return Err(unauthorized());
         }
+        if self.broker_config("delete.topic.enable") == *"false" {
+            let code = if call.version < 3 {
+                ErrorCode::INVALID_REQUEST
+            } else {
+                ErrorCode::TOPIC_DELETION_DISABLED
+            };
+            return Err(TopicError::new(code, "Topic deletion is disabled."));
+        }
+        let partitions = self.topics.get(&*name).map_or(0, |topic| topic.partitions.len());
+        self.count_mutations(call, partitions, call.version >= STRICT_DELETE)
+            .map_err(|(code, message)| TopicError::new(code, message))?;
+        Ok((name, id))
     }
+}
+
+fn unauthorized() -> TopicError {
+    TopicError::new(ErrorCode::TOPIC_AUTHORIZATION_FAILED, "Topic authorization failed.")
 }
 
 fn unknown(code: ErrorCode) -> TopicError {

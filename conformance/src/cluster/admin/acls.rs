@@ -17,6 +17,7 @@ use milena_core::protocol::{
 use milena_core::wire::Str;
 
 use super::Refusal;
+use crate::cluster::TopicError;
 use crate::cluster::api::Call;
 use crate::cluster::state::ClusterState;
 
@@ -244,6 +245,19 @@ impl ClusterState {
             _ => "No Authorizer is configured.",
         };
         self.check_cluster(call, operation).and(Err((ErrorCode::SECURITY_DISABLED, message.to_owned())))
+    }
+
+    /// Adds access rules, as a request would that nothing forbids.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that CreateAcls would refuse; those before it are added.
+    pub fn add_acls(&mut self, rules: impl IntoIterator<Item = AclCreation>) -> Result<(), TopicError> {
+        for rule in rules {
+            let rule = new_acl(rule).map_err(|(code, message)| TopicError { code, message })?;
+            self.admin.acls.insert(rule);
+        }
+        Ok(())
     }
 
     pub(super) fn describe_acls(

@@ -10,6 +10,7 @@ use milena_core::protocol::{ErrorCode, FetchRequest, FetchResponse};
 use milena_core::wire::{Frame, Str, Uuid};
 
 use super::{Call, Outcome, found};
+use crate::cluster::admin::{Operation, ResourceType};
 use crate::cluster::state::ClusterState;
 use crate::cluster::topic::Partition;
 
@@ -76,7 +77,7 @@ impl ClusterState {
         let mut available = 0;
         let mut named = false;
         for topic in &request.topics {
-            let name = self.topic_name(fetch.call.version >= BY_ID, &topic.topic, &topic.topic_id);
+            let name = self.fetchable(&fetch.call, topic);
             let held = name.ok().and_then(|name| self.topics.get(&*name));
             for asked in &topic.partitions {
                 named = true;
@@ -109,6 +110,15 @@ impl ClusterState {
         self.answer_fetch(call, FetchResponse { responses, node_endpoints: nodes, ..Default::default() })
     }
 
+    /// The name of a topic that may be read.
+    fn fetchable(&self, call: &Call, topic: &FetchTopic) -> Result<Str, ErrorCode> {
+        let name = self.topic_name(call.version >= BY_ID, &topic.topic, &topic.topic_id)?;
+        match self.authorize(call, Operation::Read, ResourceType::Topic, &name) {
+            true => Ok(name),
+            false => Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+        }
+    }
+
     fn fetch_topic(
         &mut self,
         fetch: &ParkedFetch,
@@ -117,7 +127,7 @@ impl ClusterState {
         nodes: &mut Vec<NodeEndpoint>,
     ) -> FetchableTopicResponse {
         let call = &fetch.call;
-        let name = self.topic_name(call.version >= BY_ID, &topic.topic, &topic.topic_id);
+        let name = self.fetchable(call, topic);
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in &topic.partitions {
             let held = name.as_ref().map_err(|code| *code).and_then(|name| {

@@ -7,6 +7,7 @@ use milena_core::protocol::{BrokerId, ErrorCode, LeaderEpoch, ProduceRequest, Pr
 use milena_core::record::{Batch, Batches, Compression, Limits, RecordError};
 
 use super::{Call, Outcome};
+use crate::cluster::admin::{Operation, ResourceType};
 use crate::cluster::idempotence::Verdict;
 use crate::cluster::release::Release;
 use crate::cluster::state::ClusterState;
@@ -33,6 +34,9 @@ impl ClusterState {
             for partition in topic.partition_data {
                 let appended = match &name {
                     _ if call.forced.is_some() => Err(refusal(call.forced.unwrap_or(ErrorCode::NONE))),
+                    Ok(name) if !self.authorize(call, Operation::Write, ResourceType::Topic, name) => {
+                        Err(refusal(ErrorCode::TOPIC_AUTHORIZATION_FAILED))
+                    }
                     Ok(name) => self.append(call, request.acks, name, partition.index, partition.records),
                     Err(code) => Err(refusal(*code)),
                 };

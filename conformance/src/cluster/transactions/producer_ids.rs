@@ -3,6 +3,7 @@
 use milena_core::protocol::{ErrorCode, InitProducerIdRequest, InitProducerIdResponse, ProducerId};
 use milena_core::wire::Str;
 
+use crate::cluster::admin::{CLUSTER, Operation, ResourceType};
 use crate::cluster::api::Call;
 use crate::cluster::coordinator::CoordinatorKind;
 use crate::cluster::state::ClusterState;
@@ -49,7 +50,17 @@ impl ClusterState {
             return Err(ErrorCode::INVALID_REQUEST);
         }
         // Without a transactional id there is nothing to look the producer up by: it always gets a new id.
-        let Some(transactional_id) = request.transactional_id else { return Ok((self.new_producer_id(), 0)) };
+        let Some(transactional_id) = request.transactional_id else {
+            let may = self.authorize(call, Operation::IdempotentWrite, ResourceType::Cluster, CLUSTER)
+                || self.authorize_any(call, Operation::Write, ResourceType::Topic);
+            return match may {
+                true => Ok((self.new_producer_id(), 0)),
+                false => Err(ErrorCode::CLUSTER_AUTHORIZATION_FAILED),
+            };
+        };
+        if !self.authorize(call, Operation::Write, ResourceType::TransactionalId, &transactional_id) {
+            return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+        }
         if transactional_id.is_empty() {
             return Err(ErrorCode::INVALID_REQUEST);
         }

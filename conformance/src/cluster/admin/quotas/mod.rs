@@ -76,6 +76,13 @@ impl Quotas {
 }
 
 impl ClusterState {
+    /// Sets a quota of a user, of a client id or of both.
+    pub fn set_quota(&mut self, user: Option<&str>, client_id: Option<&str>, key: &str, value: f64) {
+        let parts = [(USER, user), (CLIENT_ID, client_id)].into_iter();
+        let entity = parts.filter_map(|(kind, name)| Some((Str::from(kind), Some(Str::from(name?)))));
+        self.admin.quotas.set.entry(entity.collect()).or_default().insert(key.into(), value);
+    }
+
     fn quota(&self, call: &Call, key: &'static str) -> Option<(f64, Sharers)> {
         let principal = self.principal(call.conn);
         let client_id = self.client_id(call.conn).unwrap_or_default();

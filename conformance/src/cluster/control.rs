@@ -70,7 +70,7 @@ impl ClusterState {
     }
 
     /// Moves a partition's log start offset, as DeleteRecords does; the new one, or `None` if there is no such partition.
-    pub fn delete_records(&mut self, topic: &str, partition: i32, before: i64) -> Option<i64> {
+    pub fn delete_records_before(&mut self, topic: &str, partition: i32, before: i64) -> Option<i64> {
         let release = self.options.as_version;
         let known = self.topics.get_mut(topic)?.partition_mut(partition)?;
         let before = before.min(known.main.high_watermark);

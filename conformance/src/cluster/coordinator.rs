@@ -17,6 +17,7 @@ use milena_core::protocol::{
 };
 use milena_core::wire::Str;
 
+use super::admin::{CLUSTER, Operation, ResourceType};
 use super::api::Call;
 use super::state::ClusterState;
 
@@ -40,6 +41,15 @@ impl CoordinatorKind {
             CoordinatorKind::Group => "__consumer_offsets",
             CoordinatorKind::Transaction => "__transaction_state",
             CoordinatorKind::Share => "__share_group_state",
+        }
+    }
+
+    /// What says how many partitions that topic has.
+    fn partitions_config(self) -> &'static str {
+        match self {
+            CoordinatorKind::Group => "offsets.topic.num.partitions",
+            CoordinatorKind::Transaction => "transaction.state.log.num.partitions",
+            CoordinatorKind::Share => "share.coordinator.state.topic.num.partitions",
         }
     }
 }
@@ -152,7 +162,7 @@ impl ClusterState {
     fn create_coordinators(&mut self, kind: CoordinatorKind) -> bool {
         let up = self.brokers.iter().filter(|broker| self.is_alive(broker.id)).count();
         let replicas = up.min(MOST_REPLICAS);
-        let partitions = self.options.coordinator_partitions.max(1);
+        let partitions = self.broker_config_number(kind.partitions_config()).clamp(1, i32::MAX.into()) as i32;
         let Ok(assignment) = self.plan_topic(kind.topic(), partitions, replicas as i16) else { return false };
         self.insert_topic(kind.topic(), assignment, self.default_settings());
         self.on_leaders_changed();
@@ -180,6 +190,28 @@ impl ClusterState {
         }
     }
 
+    /// Why a connection may not know this coordinator.
+    fn unauthorized_coordinator(&self, call: &Call, kind: CoordinatorKind, key: &str) -> Option<ErrorCode> {
+        let (operation, resource, name, code) = match kind {
+            CoordinatorKind::Group => {
+                (Operation::Describe, ResourceType::Group, key, ErrorCode::GROUP_AUTHORIZATION_FAILED)
+            }
+            CoordinatorKind::Transaction => (
+                Operation::Describe,
+                ResourceType::TransactionalId,
+                key,
+                ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+            ),
+            CoordinatorKind::Share => (
+                Operation::ClusterAction,
+                ResourceType::Cluster,
+                CLUSTER,
+                ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
+            ),
+        };
+        (!self.authorize(call, operation, resource, name)).then_some(code)
+    }
+
     fn find_one(&mut self, call: &Call, key_type: i8, key: &Str) -> Coordinator {
         let kind = match key_type {
             0 => Some(CoordinatorKind::Group),
@@ -200,6 +232,9 @@ impl ClusterState {
             return refused(code);
         }
         let Some(kind) = kind else { return refused(ErrorCode::INVALID_REQUEST) };
+        if let Some(code) = self.unauthorized_coordinator(call, kind, key) {
+            return refused(code);
+        }
         let Some(partition) = self.coordinator_partition(kind, key) else {
             self.create_coordinators(kind);
             return refused(ErrorCode::COORDINATOR_NOT_AVAILABLE);

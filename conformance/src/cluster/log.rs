@@ -118,7 +118,8 @@ impl PartitionLog {
         let spare = |log: &Self, first: &BatchEntry| log.size_bytes() - first.size as u64 >= retention_bytes;
         while self.entries.front().is_some_and(|first| spare(self, first)) {
             self.entries.pop_front();
-            self.start_offset = self.entries.front().map_or(self.end_offset, |first| first.base_offset);
+            let first = self.entries.front().map_or(self.end_offset, |first| first.base_offset);
+            self.start_offset = self.start_offset.max(first);
         }
         self.release();
     }
@@ -127,7 +128,8 @@ impl PartitionLog {
     pub(super) fn expire(&mut self, oldest_ms: i64) {
         while self.entries.front().is_some_and(|first| first.max_timestamp < oldest_ms) {
             self.entries.pop_front();
-            self.start_offset = self.entries.front().map_or(self.end_offset, |first| first.base_offset);
+            let first = self.entries.front().map_or(self.end_offset, |first| first.base_offset);
+            self.start_offset = self.start_offset.max(first);
         }
         self.release();
     }

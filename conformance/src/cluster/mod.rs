@@ -36,6 +36,7 @@ use std::time::Duration;
 use milena_core::protocol::{ApiKey, BrokerId};
 use milena_core::wire::Frame;
 
+pub use admin::Security;
 pub use fault::{Answerer, Asked, Fault, Requests};
 pub use release::{Release, UnknownRelease};
 pub use server::{Cluster, ClusterBuilder, StartError};
@@ -110,6 +111,15 @@ pub struct ClusterOptions {
     /// The cluster's feature `transaction.version`, 0 to 2. Default what the release finalizes: 2 since 4.0, which is also
     /// the first with a choice.
     pub transaction_version: Option<i8>,
+    /// Brokers' configurations by their names, such as `min.insync.replicas`, with their values. Where one has a field
+    /// here it sets it. What a release does not have is left out; [`Self::check_configs`] reports such errors. Default none.
+    pub configs: Vec<(String, String)>,
+    /// Who may connect, by SASL. Default `None`: everybody, as `User:ANONYMOUS`.
+    pub security: Option<Security>,
+    /// Whether access rules are enforced (`authorizer.class.name`). Default false: everybody may do everything.
+    pub authorizer: bool,
+    /// Principals that may do everything (`super.users`), such as `User:admin`. Default none.
+    pub super_users: Vec<String>,
     /// Decides topic ids, the cluster id and the ids of groups' members. Default 0.
     pub seed: u64,
 }
@@ -146,6 +156,10 @@ impl Default for ClusterOptions {
             offsets_retention: Duration::from_secs(7 * 24 * 60 * 60),
             marker_delay: Duration::ZERO,
             transaction_version: None,
+            configs: Vec::new(),
+            security: None,
+            authorizer: false,
+            super_users: Vec::new(),
             seed: 0,
         }
     }

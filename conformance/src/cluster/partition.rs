@@ -347,6 +347,15 @@ impl Partition {
         }
     }
 
+    /// These are the replicas now; the leader is one of them.
+    pub(super) fn keep_replicas(&mut self, replicas: Vec<BrokerId>) {
+        self.followers.retain(|id, _| replicas.contains(id));
+        self.now.in_sync.retain(|id| replicas.contains(id));
+        let new = replicas.iter().filter(|id| **id != self.now.leader && !self.replicas.contains(id));
+        self.followers.extend(new.map(|id| (*id, Follower::default())));
+        self.replicas = replicas;
+    }
+
     /// A broker crashed and lost what was not on its disk yet: `on_disk` says where that ends, given start and end.
     pub(super) fn lose(&mut self, broker: BrokerId, on_disk: impl FnOnce(i64, i64) -> i64) {
         let start = self.main.log.start_offset();

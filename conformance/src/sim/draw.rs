@@ -11,7 +11,7 @@ const BROKERS: u16 = 3;
 const TROUBLE: Duration = Duration::from_secs(20);
 /// What every program has to live with. Refusals by error code, lost page caches, clocks and killed processes a program's
 /// own plan may have.
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 17] = [
     Kind::Stall,
     Kind::Partition,
     Kind::LostRequests,
@@ -26,6 +26,7 @@ const KINDS: [Kind; 16] = [
     Kind::StallFollower,
     Kind::MoveLeader,
     Kind::DelayAnswer,
+    Kind::Throttle,
     Kind::CloseBefore,
     Kind::CloseAfter,
 ];

@@ -60,6 +60,8 @@ static SCENARIOS: [Scenario; 8] = [
         kinds: &[
             Kind::Delay,
             Kind::DelayAnswer,
+    Kind::Throttle,
+            Kind::Throttle,
             Kind::ErrorCode,
             Kind::CloseBefore,
             Kind::CloseAfter,
@@ -97,6 +99,7 @@ static MIXED: [Kind; 31] = [
     Kind::MoveLeader,
     Kind::Delay,
     Kind::DelayAnswer,
+    Kind::Throttle,
     Kind::ErrorCode,
     Kind::CloseBefore,
     Kind::CloseAfter,

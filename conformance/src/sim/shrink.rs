@@ -24,7 +24,7 @@ pub fn shrink(simulation: &Simulation, limit: Duration) -> Option<Shrunk> {
     let why = simulation.run().result.err()?;
     let start = Instant::now();
     let mut best = Shrunk { simulation: simulation.clone(), why, tries: 1 };
-    let mut smaller = |best: &mut Shrunk, candidate: Simulation| {
+    let smaller = |best: &mut Shrunk, candidate: Simulation| {
         best.tries += 1;
         match candidate.run().result {
             Err(why) => {

@@ -336,7 +336,7 @@ fn compaction_keeps_the_newest_record_of_each_key() {
     let left = fetched(&script.call(conn, now(fetch_request("t", 0, 0)), 12));
     assert_eq!(left, values(&[(3, "cnone"), (4, "blz4"), (5, "alz4")]));
     assert_eq!(script.state.offsets("t", 0), Some((0, 6)));
-    assert_eq!(script.state.delete_records("t", 0, 4), Some(4));
+    assert_eq!(script.state.delete_records_before("t", 0, 4), Some(4));
     assert_eq!(script.state.offsets("t", 0), Some((4, 6)));
     assert_eq!(
         fetched(&script.call(conn, now(fetch_request("t", 0, 3)), 12)),

@@ -11,6 +11,7 @@ use milena_core::protocol::{BrokerId, ErrorCode, FetchRequest, FetchResponse, Le
 use milena_core::wire::{Frame, Str};
 
 use super::{Call, Outcome, Parked};
+use crate::cluster::admin::{Operation, ResourceType};
 use crate::cluster::partition::Partition;
 use crate::cluster::release::Release;
 use crate::cluster::replication::Place;
@@ -85,7 +86,10 @@ impl ClusterState {
 
     fn place_of(&self, call: &Call, asked: &Asked) -> Result<Place, ErrorCode> {
         let name = self.topic_name(call.version >= BY_ID, &asked.topic, &asked.topic_id)?;
-        Ok((name, asked.partition.partition))
+        match self.authorize(call, Operation::Read, ResourceType::Topic, &name) {
+            true => Ok((name, asked.partition.partition)),
+            false => Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+        }
     }
 
     /// Whether a fetch need not wait: enough bytes are there, a partition has something else to tell, or none was named.
@@ -111,7 +115,7 @@ impl ClusterState {
     pub(super) fn complete_fetch(&mut self, fetch: ParkedFetch) -> Frame {
         let call = &fetch.call;
         let mut budget = Budget {
-            left: fetch.max_bytes,
+            left: fetch.max_bytes.min(self.most_fetched(call)),
             // Before version 3 a batch larger than the limit was never returned whole.
             first_whole: call.version >= 3,
             cut: self.options.cut_last_batch,
@@ -134,7 +138,7 @@ impl ClusterState {
                 }),
             }
         }
-        call.answer::<FetchRequest>(response)
+        self.answer_fetch(call, response)
     }
 
     fn fetch_partition(

@@ -9,6 +9,7 @@ use milena_core::protocol::{ErrorCode, LeaderEpoch, ListOffsetsRequest, ListOffs
 use milena_core::record::{Batch, Limits};
 
 use super::{Call, found};
+use crate::cluster::admin::{Operation, ResourceType};
 use crate::cluster::log::PartitionLog;
 use crate::cluster::partition::Partition;
 use crate::cluster::release::Release;
@@ -33,8 +34,10 @@ impl ClusterState {
         let release = self.options.as_version;
         let topics = request.topics.into_iter().map(|asked| {
             let topic = self.topics.get(&*asked.name);
+            let may = self.authorize(call, Operation::Describe, ResourceType::Topic, &asked.name);
             let partitions = asked.partitions.iter().map(|partition| {
                 match seen.insert((asked.name.clone(), partition.partition_index)) {
+                    _ if !may => refused(partition.partition_index, ErrorCode::TOPIC_AUTHORIZATION_FAILED),
                     true => list_partition(call, topic, partition, request.isolation_level, release),
                     false => refused(partition.partition_index, ErrorCode::INVALID_REQUEST),
                 }

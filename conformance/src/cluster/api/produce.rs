@@ -10,13 +10,12 @@ use milena_core::record::{Batch, Batches, Compression, Limits, RecordError};
 use milena_core::wire::{Frame, Str};
 
 use super::{Call, Outcome, Parked, found};
+use crate::cluster::admin::{Operation, ResourceType};
 use crate::cluster::producers::Verdict;
 use crate::cluster::release::Release;
 use crate::cluster::replication::Place;
 use crate::cluster::state::ClusterState;
 
-/// `log.message.timestamp.after.max.ms` since 4.0: one hour (KIP-1030).
-const FARTHEST_AHEAD_MS: i64 = 60 * 60 * 1000;
 /// First version that tells who leads instead (KIP-951).
 const TELLS_LEADER: i16 = 10;
 
@@ -68,6 +67,9 @@ impl ClusterState {
             for partition in topic.partition_data {
                 let appended = match &name {
                     _ if call.forced.is_some() => Err(refusal(call.forced.unwrap_or(ErrorCode::NONE))),
+                    Ok(name) if !self.authorize(call, Operation::Write, ResourceType::Topic, name) => {
+                        Err(refusal(ErrorCode::TOPIC_AUTHORIZATION_FAILED))
+                    }
                     Ok(name) => {
                         let id = request.transactional_id.as_ref();
                         self.append(call, request.acks, id, name, partition.index, partition.records)
@@ -166,7 +168,7 @@ impl ClusterState {
             return Some(Err(ErrorCode::NOT_LEADER_OR_FOLLOWER));
         }
         let reached = partition.line(broker).high_watermark >= end_offset;
-        reached.then(|| match belief.in_sync.len() >= topic.settings.min_in_sync {
+        reached.then(|| match belief.in_sync.len() >= topic.settings.min_in_sync_replicas {
             true => Ok(()),
             false => Err(ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND),
         })
@@ -224,8 +226,8 @@ impl ClusterState {
         };
         partition.check(call.broker, LeaderEpoch::NONE, true).map_err(refusal)?;
         let in_sync = partition.belief(call.broker).in_sync.len();
-        if acks == -1 && in_sync < settings.min_in_sync {
-            let least = settings.min_in_sync;
+        if acks == -1 && in_sync < settings.min_in_sync_replicas {
+            let least = settings.min_in_sync_replicas;
             let message = format!(
                 "The size of the current ISR is {in_sync}, which is insufficient to satisfy the min.isr requirement of \
                  {least} for partition {name}-{index}"
@@ -242,14 +244,13 @@ impl ClusterState {
         }
         check_batch(&batch, self.options.validate_records).map_err(|refused| aged(refused, release))?;
         let now_ms = self.now.wall_ms;
-        if release >= Release::V4_0
-            && !settings.log_append_time
-            && batch.max_timestamp() > now_ms + FARTHEST_AHEAD_MS
-        {
-            let message = format!(
-                "Timestamp {} of the batch is more than {FARTHEST_AHEAD_MS} ms after the broker's time {now_ms}.",
-                batch.max_timestamp()
-            );
+        let (oldest, newest) = (
+            now_ms.saturating_sub(settings.timestamp_before_max_ms),
+            now_ms.saturating_add(settings.timestamp_after_max_ms),
+        );
+        if !settings.log_append_time && !(oldest..=newest).contains(&batch.max_timestamp()) {
+            let timestamp = batch.max_timestamp();
+            let message = format!("Timestamp {timestamp} of the batch is not between {oldest} and {newest}.");
             return Err((ErrorCode::INVALID_TIMESTAMP, message));
         }
         let line = partition.line(call.broker);

@@ -7,6 +7,7 @@ use milena_core::wire::Str;
 
 use super::metadata::{ProducerIdAndEpoch, TransactionMetadata};
 use super::{Transactions, understood};
+use crate::cluster::admin::{CLUSTER, Operation, ResourceType};
 use crate::cluster::api::Call;
 use crate::cluster::coordinator::CoordinatorKind;
 use crate::cluster::state::ClusterState;
@@ -54,8 +55,16 @@ impl ClusterState {
         };
         // Without a transactional id there is nothing to look the producer up by: it always gets a new id.
         let Some(transactional_id) = request.transactional_id else {
-            return Ok(ProducerIdAndEpoch { id: self.transactions.producer_ids.next(), epoch: 0 });
+            let may = self.authorize(call, Operation::IdempotentWrite, ResourceType::Cluster, CLUSTER)
+                || self.authorize_any(call, Operation::Write, ResourceType::Topic);
+            return match may {
+                true => Ok(ProducerIdAndEpoch { id: self.transactions.producer_ids.next(), epoch: 0 }),
+                false => Err(ErrorCode::CLUSTER_AUTHORIZATION_FAILED),
+            };
         };
+        if !self.authorize(call, Operation::Write, ResourceType::TransactionalId, &transactional_id) {
+            return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
+        }
         if transactional_id.is_empty() {
             return Err(ErrorCode::INVALID_REQUEST);
         }

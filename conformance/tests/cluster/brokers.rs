@@ -318,6 +318,8 @@ fn producer_ids_are_given_out() {
 
     let find =
         FindCoordinatorRequest { key_type: 1, coordinator_keys: vec!["tx".into()], ..Default::default() };
+    let first = script.call(conn, find.clone(), 4).coordinators.remove(0);
+    assert_eq!(first.error_code, ErrorCode::COORDINATOR_NOT_AVAILABLE, "its topic is only now created");
     let coordinator = script.call(conn, find, 4).coordinators.remove(0);
     assert_eq!(coordinator.error_code, ErrorCode::NONE);
     let transactional = InitProducerIdRequest { transactional_id: Some("tx".into()), ..idempotent };
@@ -333,8 +335,9 @@ fn producer_ids_are_given_out() {
         ..transactional.clone()
     };
     assert_eq!(script.call(conn, named(1), 4).producer_epoch, 2);
-    assert_eq!(script.call(conn, named(1), 4).error_code, ErrorCode::PRODUCER_FENCED);
-    assert_eq!(script.call(conn, named(1), 3).error_code, ErrorCode::INVALID_PRODUCER_EPOCH);
+    assert_eq!(script.call(conn, named(1), 4).producer_epoch, 2, "the same again");
+    assert_eq!(script.call(conn, named(0), 4).error_code, ErrorCode::PRODUCER_FENCED);
+    assert_eq!(script.call(conn, named(0), 3).error_code, ErrorCode::INVALID_PRODUCER_EPOCH);
 }
 
 #[test]
@@ -343,6 +346,8 @@ fn coordinators_are_found_singly_and_in_batches() {
     let conn = script.connect(1);
     let keys: Vec<Str> = ["a", "b", "c", "group"].map(Str::from).to_vec();
     let many = FindCoordinatorRequest { coordinator_keys: keys.clone(), ..Default::default() };
+    let first = script.call(conn, many.clone(), 4).coordinators.remove(0);
+    assert_eq!(first.error_code, ErrorCode::COORDINATOR_NOT_AVAILABLE, "their topic is only now created");
     let found = script.call(conn, many.clone(), 4).coordinators;
     assert_eq!(found.iter().map(|one| one.key.clone()).collect::<Vec<_>>(), keys);
     for one in &found {
@@ -357,6 +362,9 @@ fn coordinators_are_found_singly_and_in_batches() {
     let conn = script.connect(survivor);
     let moved = script.call(conn, many, 4).coordinators.remove(0);
     assert!(moved.error_code.is_ok() && moved.node_id != found[0].node_id);
+    let topics = script.call(conn, MetadataRequest { topics: None, ..Default::default() }, 9).topics;
+    let internal = topics.iter().find(|topic| topic.is_internal).expect("it is listed");
+    assert_eq!((internal.name.as_deref(), internal.partitions.len()), (Some("__consumer_offsets"), 50));
     let wrong = FindCoordinatorRequest { key: "a".into(), key_type: 9, ..Default::default() };
     assert_eq!(script.call(conn, wrong, 3).error_code, ErrorCode::INVALID_REQUEST);
 }

@@ -146,7 +146,7 @@ impl Script {
         let conn = self.leader(partition);
         let request =
             FetchRequest { isolation_level: 1, max_wait_ms: 0, ..fetch_request("t", partition, from) };
-        self.call(conn, request, 11).responses.remove(0).partitions.remove(0)
+        self.call(conn, request, 4).responses.remove(0).partitions.remove(0)
     }
 
     /// The last stable offset, and the producers and first offsets of aborted transactions.
@@ -393,6 +393,7 @@ fn a_coordinator_without_a_leader_aborts_when_it_is_back() {
     script.put("x", session, 0, 0, PRODUCE);
     assert!(script.state.stop_broker(BrokerId(1)));
     script.advance(120_000);
+    script.state.handle_timeout(script.now);
     assert!(script.state.start_broker(BrokerId(1)));
     script.advance(0);
     assert_eq!(script.state_of("x"), ("CompleteAbort".to_owned(), (1000, 1), 0));

@@ -107,10 +107,11 @@ fn what_a_transaction_refuses_comes_with_its_code() {
     assert_eq!(script.state_of("x").0, "Empty", "none of them was added");
     // An idempotent batch needs no transaction, and may not come into one.
     assert_eq!(put(&mut script, Some("x"), session, false), NONE);
-    assert_eq!(script.put("x", session, 0, 1, PRODUCE), (NONE, 1));
-    let leader = script.leader(0);
-    assert_eq!(script.produced(leader, numbered(1000, 0, 2, 1)), (ErrorCode::INVALID_TXN_STATE, -1));
-    assert_eq!(script.state.offsets("t", 0), Some((0, 2)));
+    assert_eq!(script.put("x", session, 1, 0, PRODUCE), (NONE, 0));
+    let leader = script.leader(1);
+    let code = script.produce(leader, 1, numbered(1000, 0, 1, 1)).error_code;
+    assert_eq!(code, ErrorCode::INVALID_TXN_STATE);
+    assert_eq!(script.state.offsets("t", 1), Some((0, 1)));
 }
 
 #[test]

@@ -673,11 +673,6 @@ impl ClusterState {
         Some(&mut self.connections.get_mut(&conn)?.authentication)
     }
 
-    /// Whether a connection is still there.
-    pub(super) fn is_connected(&self, conn: ConnectionId) -> bool {
-        self.connections.contains_key(&conn)
-    }
-
     fn complete(&mut self, conn: ConnectionId, frame: Frame) {
         let busy = self.connections.get(&conn).and_then(|connection| connection.busy.as_ref());
         if matches!(busy, Some(Busy { with: Activity::Elsewhere, .. })) {

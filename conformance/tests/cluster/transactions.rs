@@ -150,14 +150,14 @@ impl Script {
     }
 
     /// The last stable offset, and the producers and first offsets of aborted transactions.
-    pub(crate) fn stable(&mut self, partition: i32) -> (i64, Vec<(i64, i64)>) {
+    pub(crate) fn stable_offset(&mut self, partition: i32) -> (i64, Vec<(i64, i64)>) {
         let data = self.read_committed(partition, 0);
         let aborted = data.aborted_transactions.unwrap().into_iter();
         (data.last_stable_offset, aborted.map(|it| (it.producer_id.0, it.first_offset)).collect())
     }
 
     /// The state of a transactional id, its producer, and how many partitions are in the transaction.
-    pub(crate) fn state_of(&mut self, id: &str) -> (String, Session, usize) {
+    pub(crate) fn transaction_state(&mut self, id: &str) -> (String, Session, usize) {
         let conn = self.coordinator(id, 1);
         let request =
             DescribeTransactionsRequest { transactional_ids: vec![id.into()], ..Default::default() };
@@ -200,7 +200,7 @@ fn commits_and_aborts_move_the_last_stable_offset() {
     assert_eq!((code, one), given(1000, 0));
     assert_eq!(script.put("one", one, 0, 0, PRODUCE), (ErrorCode::NONE, 0));
     assert_eq!(script.put("one", one, 0, 1, PRODUCE), (ErrorCode::NONE, 1));
-    assert_eq!(script.stable(0), (0, vec![]));
+    assert_eq!(script.stable_offset(0), (0, vec![]));
     assert_eq!(script.producer_state(0, 1000), Some((0, 1, -1, 0)));
 
     // A second one starts behind it, and what no transaction holds follows.
@@ -210,9 +210,9 @@ fn commits_and_aborts_move_the_last_stable_offset() {
     assert_eq!(script.produced(leader, batch(&["plain"])), (ErrorCode::NONE, 3));
 
     assert_eq!(script.end("one", one, false, END), given(1000, 1));
-    assert_eq!(script.stable(0), (2, vec![(1000, 0)]), "the second one is undecided");
+    assert_eq!(script.stable_offset(0), (2, vec![(1000, 0)]), "the second one is undecided");
     assert_eq!(script.end("two", two, true, END), given(1001, 1));
-    assert_eq!(script.stable(0), (6, vec![(1000, 0)]));
+    assert_eq!(script.stable_offset(0), (6, vec![(1000, 0)]));
     assert_eq!(script.producer_state(0, 1000), Some((1, -1, 0, -1)), "the marker has the new epoch");
     assert_eq!(script.state.offsets("t", 0), Some((0, 6)));
     let control: Vec<_> = script.state.log("t", 0).map(|batch| batch.is_control()).collect();
@@ -233,20 +233,20 @@ fn the_next_transaction_waits_for_the_markers() {
     }
     let (code, next) = script.end("x", first, true, END);
     assert_eq!((code, next), given(1000, 1));
-    assert_eq!(script.state_of("x"), ("PrepareCommit".to_owned(), next, 2));
+    assert_eq!(script.transaction_state("x"), ("PrepareCommit".to_owned(), next, 2));
     assert_eq!(script.end("x", first, true, END), refused(ErrorCode::CONCURRENT_TRANSACTIONS));
     assert_eq!(script.init("x", None, 5), refused(ErrorCode::CONCURRENT_TRANSACTIONS));
     assert_eq!(script.add("x", next, "t", &[0], 3), [ErrorCode::CONCURRENT_TRANSACTIONS]);
     assert_eq!(script.put("x", next, 0, 0, PRODUCE), (ErrorCode::CONCURRENT_TRANSACTIONS, -1));
     assert_eq!(script.put("x", next, 0, 0, PRODUCE_V1), (ErrorCode::NOT_ENOUGH_REPLICAS, -1));
-    assert_eq!((script.stable(0).0, script.stable(1).0), (0, 0));
+    assert_eq!((script.stable_offset(0).0, script.stable_offset(1).0), (0, 0));
 
     script.advance(50);
-    assert_eq!((script.stable(0).0, script.stable(1).0), (2, 0), "one marker after the other");
-    assert_eq!(script.state_of("x"), ("PrepareCommit".to_owned(), next, 1));
+    assert_eq!((script.stable_offset(0).0, script.stable_offset(1).0), (2, 0), "one marker after the other");
+    assert_eq!(script.transaction_state("x"), ("PrepareCommit".to_owned(), next, 1));
     script.advance(50);
-    assert_eq!((script.stable(0).0, script.stable(1).0), (2, 2));
-    assert_eq!(script.state_of("x"), ("CompleteCommit".to_owned(), next, 0));
+    assert_eq!((script.stable_offset(0).0, script.stable_offset(1).0), (2, 2));
+    assert_eq!(script.transaction_state("x"), ("CompleteCommit".to_owned(), next, 0));
     assert_eq!(script.put("x", next, 0, 0, PRODUCE), (ErrorCode::NONE, 2));
 }
 
@@ -282,13 +282,13 @@ fn a_marker_waits_for_a_leader() {
     assert!(script.state.stop_broker(other));
     script.drain();
     assert_eq!(script.end("x", session, true, END).0, ErrorCode::NONE);
-    assert_eq!(script.state_of("x"), ("PrepareCommit".to_owned(), (1000, 1), 1));
+    assert_eq!(script.transaction_state("x"), ("PrepareCommit".to_owned(), (1000, 1), 1));
     script.advance(1000);
-    assert_eq!(script.state_of("x").0, "PrepareCommit");
+    assert_eq!(script.transaction_state("x").0, "PrepareCommit");
     assert!(script.state.start_broker(other));
     script.advance(100);
-    assert_eq!(script.state_of("x").0, "CompleteCommit");
-    assert_eq!(script.stable(lost).0, 2);
+    assert_eq!(script.transaction_state("x").0, "CompleteCommit");
+    assert_eq!(script.stable_offset(lost).0, 2);
 }
 
 #[test]
@@ -299,7 +299,7 @@ fn a_deleted_topic_needs_no_marker() {
     script.end("x", session, true, END);
     assert!(script.state.delete_topic("t"));
     script.advance(50);
-    assert_eq!(script.state_of("x").0, "CompleteCommit");
+    assert_eq!(script.transaction_state("x").0, "CompleteCommit");
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn another_coordinator_ends_what_the_one_before_began() {
     }
     let (_, next) = script.end("x", session, false, END);
     script.advance(50);
-    assert_eq!((script.stable(0).0, script.stable(1).0), (2, 0));
+    assert_eq!((script.stable_offset(0).0, script.stable_offset(1).0), (2, 0));
 
     let (coordinator, _) = script.state.leader("__transaction_state", 0).unwrap();
     let other = BrokerId(coordinator.0 % 3 + 1);
@@ -335,11 +335,11 @@ fn another_coordinator_ends_what_the_one_before_began() {
     assert_eq!(script.put("x", next, 0, 0, PRODUCE).0, ErrorCode::NOT_ENOUGH_REPLICAS);
     script.advance(200);
     assert_eq!(script.end("x", session, false, END).0, ErrorCode::CONCURRENT_TRANSACTIONS);
-    assert_eq!(script.state_of("x").2, 2, "it cannot know which were written");
+    assert_eq!(script.transaction_state("x").2, 2, "it cannot know which were written");
     script.advance(100);
     assert_eq!(script.end("x", session, false, END), given(1000, 1), "the same end again");
-    assert_eq!((script.stable(0).0, script.stable(1).0), (3, 2), "one marker came twice");
-    assert_eq!(script.stable(0).1, [(1000, 0)], "and is no second transaction");
+    assert_eq!((script.stable_offset(0).0, script.stable_offset(1).0), (3, 2), "one marker came twice");
+    assert_eq!(script.stable_offset(0).1, [(1000, 0)], "and is no second transaction");
     assert_eq!(script.producer_state(0, 1000), Some((1, -1, 1, -1)));
     assert_eq!(script.put("x", next, 0, 0, PRODUCE), (ErrorCode::NONE, 3));
 }
@@ -354,7 +354,7 @@ fn leaders_move_without_losing_transactions() {
     assert_eq!(script.put("x", session, 0, 1, PRODUCE), (ErrorCode::NONE, 1));
     assert_eq!(script.put("x", session, 0, 0, PRODUCE), (ErrorCode::NONE, 0), "a duplicate");
     script.end("x", session, true, END);
-    assert_eq!(script.stable(0).0, 3);
+    assert_eq!(script.stable_offset(0).0, 3);
     let marker = script.state.log("t", 0).last().unwrap();
     assert_eq!(marker.partition_leader_epoch(), LeaderEpoch(epoch.0 + 1));
 }
@@ -381,9 +381,9 @@ fn offsets_are_a_partition_of_the_transaction() {
     assert_eq!(add("nobody", (1, 0), 4), ErrorCode::INVALID_PRODUCER_ID_MAPPING);
     assert_eq!(add("", (1, 0), 4), ErrorCode::INVALID_REQUEST);
     assert_eq!(add("x", session, 4), ErrorCode::NONE);
-    assert_eq!(script.state_of("x"), ("Ongoing".to_owned(), session, 1));
+    assert_eq!(script.transaction_state("x"), ("Ongoing".to_owned(), session, 1));
     assert_eq!(script.end("x", session, true, END), given(1000, 1));
-    assert_eq!(script.state_of("x"), ("CompleteCommit".to_owned(), (1000, 1), 0));
+    assert_eq!(script.transaction_state("x"), ("CompleteCommit".to_owned(), (1000, 1), 0));
 }
 
 #[test]
@@ -396,8 +396,8 @@ fn a_coordinator_without_a_leader_aborts_when_it_is_back() {
     script.state.handle_timeout(script.now);
     assert!(script.state.start_broker(BrokerId(1)));
     script.advance(0);
-    assert_eq!(script.state_of("x"), ("CompleteAbort".to_owned(), (1000, 1), 0));
-    assert_eq!(script.stable(0), (2, vec![(1000, 0)]));
+    assert_eq!(script.transaction_state("x"), ("CompleteAbort".to_owned(), (1000, 1), 0));
+    assert_eq!(script.stable_offset(0), (2, vec![(1000, 0)]));
 }
 
 #[test]
@@ -410,7 +410,7 @@ fn one_end_answers_no_session_before_version_5() {
     assert_eq!(script.end("x", session, true, END_V1), NO_SESSION);
     assert_eq!(script.producer_state(0, 1000), Some((0, 0, 0, -1)), "the epoch stays");
     assert_eq!(script.state.offsets("t", 1), Some((0, 1)), "a marker without a transaction");
-    assert_eq!(script.stable(1), (1, vec![]));
+    assert_eq!(script.stable_offset(1), (1, vec![]));
     // Sequences go on.
     assert_eq!(script.add("x", session, "t", &[0], 3), [ErrorCode::NONE]);
     assert_eq!(script.put("x", session, 0, 1, PRODUCE_V1), (ErrorCode::NONE, 2));

@@ -24,8 +24,8 @@ fn a_producer_that_starts_fences_the_one_before() {
         assert_eq!(script.put("x", old, 0, 0, produce), (ErrorCode::NONE, 0));
         // The first answer only says that the open transaction is being aborted.
         assert_eq!(script.init("x", None, 5), refused(ErrorCode::CONCURRENT_TRANSACTIONS));
-        assert_eq!(script.stable(0), (2, vec![(1000, 0)]));
-        assert_eq!(script.state_of("x"), ("CompleteAbort".to_owned(), (1000, 1), 0));
+        assert_eq!(script.stable_offset(0), (2, vec![(1000, 0)]));
+        assert_eq!(script.transaction_state("x"), ("CompleteAbort".to_owned(), (1000, 1), 0));
         let (code, new) = script.init("x", None, 5);
         assert_eq!((code, new), given(1000, 2));
         assert_eq!(script.put("x", old, 0, 1, produce), (ErrorCode::INVALID_PRODUCER_EPOCH, -1));
@@ -50,10 +50,10 @@ fn a_transaction_that_takes_too_long_is_aborted_and_its_producer_fenced() {
         script.add("x", session, "t", &[0], 3);
         script.put("x", session, 0, 0, produce);
         script.advance(59_999);
-        assert_eq!(script.state_of("x").0, "Ongoing");
+        assert_eq!(script.transaction_state("x").0, "Ongoing");
         script.advance(1);
-        assert_eq!(script.state_of("x"), ("CompleteAbort".to_owned(), (1000, 1), 0));
-        assert_eq!(script.stable(0), (2, vec![(1000, 0)]));
+        assert_eq!(script.transaction_state("x"), ("CompleteAbort".to_owned(), (1000, 1), 0));
+        assert_eq!(script.stable_offset(0), (2, vec![(1000, 0)]));
         assert_eq!(script.put("x", session, 0, 1, produce), (ErrorCode::INVALID_PRODUCER_EPOCH, -1));
         assert_eq!(script.add("x", session, "t", &[0], 3), [FENCED]);
         match version {
@@ -73,7 +73,7 @@ fn a_transaction_that_takes_too_long_is_aborted_and_its_producer_fenced() {
         let (_, session) = script.init("x", None, 5);
         script.add("x", session, "t", &[0], 3);
         script.advance(59_999);
-        assert_eq!(script.state_of("x").0, "Ongoing");
+        assert_eq!(script.transaction_state("x").0, "Ongoing");
     }
 }
 
@@ -97,8 +97,8 @@ fn each_end_of_version_2_raises_the_epoch() {
     assert_eq!(script.end("x", second, true, END), refused(INVALID_STATE));
     // An abort may find nothing, and raises the epoch all the same.
     assert_eq!(script.end("x", (1000, 2), false, END), given(1000, 3));
-    assert_eq!(script.state_of("x"), ("CompleteAbort".to_owned(), (1000, 3), 0));
-    assert_eq!(script.stable(0), (4, vec![(1000, 2)]));
+    assert_eq!(script.transaction_state("x"), ("CompleteAbort".to_owned(), (1000, 3), 0));
+    assert_eq!(script.stable_offset(0), (4, vec![(1000, 2)]));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn used_up_epochs_bring_a_new_id() {
     to_last_epoch(&mut script, "z");
     script.add("z", (1004, LAST_EPOCH), "t", &[0], 3);
     assert_eq!(script.init("z", None, 5), refused(ErrorCode::CONCURRENT_TRANSACTIONS));
-    assert_eq!(script.state_of("z").1, (1004, i16::MAX));
+    assert_eq!(script.transaction_state("z").1, (1004, i16::MAX));
     assert_eq!(script.init("z", None, 5), given(1005, 0));
 }
 
@@ -204,7 +204,7 @@ fn ids_that_nobody_uses_are_forgotten() {
     script.advance(30_000);
     assert_eq!(script.put("open", session, 0, 0, PRODUCE).0, ErrorCode::NONE);
     script.state.expire_transactional_ids(std::time::Duration::from_secs(20));
-    assert_eq!(script.state_of("open").0, "Ongoing");
+    assert_eq!(script.transaction_state("open").0, "Ongoing");
     let unknown = refused(ErrorCode::INVALID_PRODUCER_ID_MAPPING);
     assert_eq!(script.end("idle", (1001, 0), true, END), unknown);
     script.state.set_next_producer_id(ProducerId(7000));

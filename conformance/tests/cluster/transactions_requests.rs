@@ -82,7 +82,7 @@ fn leaders_verify_by_their_release() {
         assert_eq!(script.put("x", session, 0, 0, version).0, code, "{release} {version}");
         let end_version = if version >= 12 { END } else { 0 };
         assert_eq!(script.end("x", session, true, end_version).0, NONE);
-        assert_eq!(script.stable(1).0, 2);
+        assert_eq!(script.stable_offset(1).0, 2);
     }
 }
 
@@ -104,7 +104,7 @@ fn what_a_transaction_refuses_comes_with_its_code() {
     assert_eq!(put(&mut script, Some("nobody"), session, true), mapping);
     assert_eq!(put(&mut script, Some("x"), (1, 0), true), mapping);
     assert_eq!(put(&mut script, Some("x"), (1000, 5), true), ErrorCode::INVALID_PRODUCER_EPOCH);
-    assert_eq!(script.state_of("x").0, "Empty", "none of them was added");
+    assert_eq!(script.transaction_state("x").0, "Empty", "none of them was added");
     // An idempotent batch needs no transaction, and may not come into one.
     assert_eq!(put(&mut script, Some("x"), session, false), NONE);
     assert_eq!(script.put("x", session, 1, 0, PRODUCE), (NONE, 0));
@@ -170,7 +170,7 @@ fn producers_expire_unless_their_transaction_is_open() {
     script.state.expire_producers(Duration::from_secs(10));
     assert_eq!(script.producer_state(0, 7), None);
     assert_eq!(script.producer_state(0, 1000), Some((0, 0, -1, 0)));
-    assert_eq!(script.stable(0).0, 0);
+    assert_eq!(script.stable_offset(0).0, 0);
 }
 
 // ---- AddPartitionsToTxn ----
@@ -185,13 +185,13 @@ fn all_partitions_are_added_or_none() {
     assert_eq!(script.add("x", session, "nope", &[0], 3), [unknown]);
     let internal = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
     assert_eq!(script.add("x", session, "__consumer_offsets", &[0], 3), [internal]);
-    assert_eq!(script.state_of("x"), ("Empty".to_owned(), session, 0));
+    assert_eq!(script.transaction_state("x"), ("Empty".to_owned(), session, 0));
     assert_eq!(script.add("x", (1, 0), "t", &[0, 1], 3), [ErrorCode::INVALID_PRODUCER_ID_MAPPING; 2]);
     assert_eq!(script.add("nobody", session, "t", &[0], 3), [ErrorCode::INVALID_PRODUCER_ID_MAPPING]);
     assert_eq!(script.add("", session, "t", &[0], 3), [ErrorCode::INVALID_REQUEST]);
     assert_eq!(script.add("x", session, "t", &[0], 3), [NONE]);
     assert_eq!(script.add("x", session, "t", &[0, 1], 3), [NONE; 2]);
-    assert_eq!(script.state_of("x"), ("Ongoing".to_owned(), session, 2));
+    assert_eq!(script.transaction_state("x"), ("Ongoing".to_owned(), session, 2));
     script.state.on_request(ApiKey::ADD_PARTITIONS_TO_TXN, Fault::Error(ErrorCode::NOT_COORDINATOR));
     assert_eq!(script.add("x", session, "t", &[0, 1], 3), [ErrorCode::NOT_COORDINATOR; 2]);
 }
@@ -266,7 +266,7 @@ fn offsets_are_committed_in_the_transaction_only() {
     assert_eq!(commit(&mut script, "g", session, 3), all(ErrorCode::INVALID_TXN_STATE));
     let staged = [NONE, ErrorCode::OFFSET_METADATA_TOO_LARGE, unknown];
     assert_eq!(commit(&mut script, "g", session, 5), staged, "it adds them");
-    assert_eq!(script.state_of("x"), ("Ongoing".to_owned(), session, 1));
+    assert_eq!(script.transaction_state("x"), ("Ongoing".to_owned(), session, 1));
     assert_eq!(commit(&mut script, "g", session, 3), staged, "nobody is asked again");
     let (_, next) = script.end("x", session, true, END);
     assert_eq!(commit(&mut script, "g", session, 3), all(ErrorCode::INVALID_PRODUCER_EPOCH));
@@ -326,9 +326,9 @@ fn administrators_end_a_transaction_that_hangs() {
         epoch,
         "each end has an epoch of its own"
     );
-    assert_eq!(script.stable(0).0, 0);
+    assert_eq!(script.stable_offset(0).0, 0);
     assert_eq!(write_marker(&mut script, leader, session, 0, 5, 1), NONE);
-    assert_eq!(script.stable(0), (2, vec![(1000, 0)]));
+    assert_eq!(script.stable_offset(0), (2, vec![(1000, 0)]));
     assert_eq!(script.producer_state(0, 1000), Some((0, 0, 5, -1)));
     assert_eq!(write_marker(&mut script, leader, session, 0, 5, 2), NONE, "it may come again");
     let fenced = ErrorCode::TRANSACTION_COORDINATOR_FENCED;
@@ -336,7 +336,7 @@ fn administrators_end_a_transaction_that_hangs() {
     // So is the coordinator, whose epoch is lower: its transaction hangs.
     script.end("x", session, false, END);
     script.advance(60_000);
-    assert_eq!(script.state_of("x").0, "PrepareAbort");
+    assert_eq!(script.transaction_state("x").0, "PrepareAbort");
 }
 
 // ---- descriptions ----

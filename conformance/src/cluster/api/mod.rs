@@ -12,7 +12,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use milena_core::protocol::{
     ApiKey, ApiVersionsRequest, BrokerId, ErrorCode, FetchRequest, FindCoordinatorRequest,
-    ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, Request, encode_response,
+    ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, Request,
+    encode_response,
 };
 use milena_core::wire::{Frame, Str, Struct, Uuid};
 

@@ -1,5 +1,7 @@
 //! Offsets in transactions, as the transaction coordinator stages and settles them.
 
+use std::time::Duration;
+
 use milena_core::protocol::offset_fetch::{OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use milena_core::protocol::{ApiKey, BrokerId, ErrorCode, LeaderEpoch, OffsetFetchRequest, ProducerId};
 use milena_core::wire::Str;
@@ -31,7 +33,15 @@ fn staged(partition: i32, offset: i64) -> StagedOffset {
 }
 
 fn call(key: ApiKey, version: i16) -> Call {
-    Call { conn: ConnectionId(0), broker: BrokerId(1), key, version, correlation_id: 0, forced: None }
+    Call {
+        conn: ConnectionId(0),
+        broker: BrokerId(1),
+        key,
+        version,
+        correlation_id: 0,
+        throttle: Duration::ZERO,
+        forced: None,
+    }
 }
 
 fn fetch(state: &mut ClusterState, partition: i32, require_stable: bool) -> (i64, ErrorCode) {

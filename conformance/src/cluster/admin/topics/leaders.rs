@@ -14,8 +14,8 @@ use milena_core::wire::Str;
 
 use crate::cluster::admin::{Operation, Refusal};
 use crate::cluster::api::Call;
-use crate::cluster::state::ClusterState;
 use crate::cluster::partition::Partition;
+use crate::cluster::state::ClusterState;
 
 /// An election type: any replica that is up, even if it lacks records. The other is the preferred leader, the first replica.
 const UNCLEAN: i8 = 1;
@@ -55,8 +55,9 @@ impl ClusterState {
         let mut results = Vec::with_capacity(asked.len());
         for (name, indexes) in asked {
             let elected = indexes.into_iter().map(|index| {
-                let elected =
-                    checked.clone().and_then(|()| self.elect_asked(&name, index, request.election_type == UNCLEAN));
+                let elected = checked
+                    .clone()
+                    .and_then(|()| self.elect_asked(&name, index, request.election_type == UNCLEAN));
                 (index, elected)
             });
             // Who asks for all is not told of those that have the right leader already.

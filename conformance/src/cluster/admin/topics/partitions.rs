@@ -1,6 +1,5 @@
 //! CreatePartitions and DeleteRecords.
 
-
 use milena_core::protocol::create_partitions::{CreatePartitionsTopic, CreatePartitionsTopicResult};
 use milena_core::protocol::delete_records::{
     DeleteRecordsPartition, DeleteRecordsPartitionResult, DeleteRecordsTopicResult,
@@ -13,8 +12,8 @@ use milena_core::protocol::{
 use crate::cluster::admin::{Operation, ResourceType};
 use crate::cluster::api::Call;
 use crate::cluster::coordinator::is_internal;
-use crate::cluster::state::ClusterState;
 use crate::cluster::partition::Partition;
+use crate::cluster::state::ClusterState;
 use crate::cluster::topic::{MOST_PARTITIONS_CREATED, TopicError};
 
 /// First version that is refused what exceeds a quota.

@@ -60,7 +60,7 @@ fn add(script: &mut Script, conn: ConnectionId, rules: Vec<AclCreation>) -> Vec<
 fn ruled(rules: Vec<AclCreation>) -> (Script, ConnectionId) {
     let mut script = with_authorizer(false);
     let conn = script.connect(1);
-    script.state.add_acls(rules.into_iter()).unwrap();
+    script.state.add_acls(rules).unwrap();
     (script, conn)
 }
 
@@ -158,6 +158,8 @@ fn rules_are_added_found_and_removed() {
         resource_type_filter: TOPIC,
         resource_name_filter: name.map(Into::into),
         pattern_type_filter: pattern,
+        principal_filter: None,
+        host_filter: None,
         operation: ANY,
         permission_type: ANY,
         ..Default::default()
@@ -174,6 +176,8 @@ fn rules_are_added_found_and_removed() {
         resource_type_filter: TOPIC,
         resource_name_filter: None,
         pattern_type_filter: LITERAL,
+        principal_filter: None,
+        host_filter: None,
         operation: READ,
         permission_type: ANY,
         ..Default::default()
@@ -240,7 +244,8 @@ fn records_are_written_and_read_by_those_who_may() {
         let request = ListOffsetsRequest { topics: vec![topic], ..Default::default() };
         assert_eq!(script.call(conn, request, 5).topics[0].partitions[0].error_code, code, "{name}");
     }
-    let init = InitProducerIdRequest { transaction_timeout_ms: 1000, ..Default::default() };
+    let init =
+        InitProducerIdRequest { transactional_id: None, transaction_timeout_ms: 1000, ..Default::default() };
     let transactional = InitProducerIdRequest { transactional_id: Some("tx".into()), ..init.clone() };
     let refused = script.call(conn, transactional, 4).error_code;
     assert_eq!(refused, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);

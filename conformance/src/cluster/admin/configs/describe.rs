@@ -168,6 +168,7 @@ impl ClusterState {
             is_sensitive,
             synonyms: all.collect(),
             config_type: known.map_or(0, |known| known.kind as i8),
+            documentation: None,
             name,
             ..Default::default()
         }

@@ -53,9 +53,6 @@ pub(super) struct Quotas {
 
 impl Quotas {
     fn find(&self, key: &'static str, user: &str, client_id: &str) -> Option<(f64, Sharers)> {
-        if self.set.is_empty() {
-            return None;
-        }
         let names = |name: &str| [Some(Some(Str::from(name))), Some(None), None];
         for of_user in names(user) {
             for of_client in names(client_id) {
@@ -84,6 +81,9 @@ impl ClusterState {
     }
 
     fn quota(&self, call: &Call, key: &'static str) -> Option<(f64, Sharers)> {
+        if self.admin.quotas.set.is_empty() {
+            return None;
+        }
         let principal = self.principal(call.conn);
         let client_id = self.client_id(call.conn).unwrap_or_default();
         let user = principal.split_once(':').map_or(&*principal, |(_, name)| name);

@@ -67,8 +67,12 @@ impl ClusterState {
 
     /// A created topic; what it is like is for those to know who may read configurations.
     fn told(&self, call: &Call, name: Str, created: Created) -> CreatableTopicResult {
-        let result =
-            CreatableTopicResult { topic_id: created.id, configs: Some(Vec::new()), ..Default::default() };
+        let result = CreatableTopicResult {
+            topic_id: created.id,
+            error_message: None,
+            configs: Some(Vec::new()),
+            ..Default::default()
+        };
         if !self.authorize(call, Operation::DescribeConfigs, ResourceType::Topic, &name) {
             let topic_config_error_code = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
             return CreatableTopicResult { name, topic_config_error_code, ..result };

@@ -148,6 +148,7 @@ impl ClusterState {
         self.on_leaders_changed();
         AlterPartitionReassignmentsResponse {
             allow_replication_factor_change: may_change,
+            error_message: None,
             responses,
             ..Default::default()
         }

@@ -34,6 +34,9 @@ fn a_wrong_command_line_is_exit_code_2() {
         (&["oracle"], "no file is given"),
         (&["oracle", "--live", "messages.tsv"], "--live"),
         (&["fuzz", "run", "nothing"], "\"nothing\" is none of messages"),
+        (&["simulate"], "--seeds A..B or --seed S"),
+        (&["simulate", "--seeds", "9..3"], "9..3 holds no seed"),
+        (&["simulate", "--seed", "1", "--scenario", "storm"], "\"storm\" is none of calm"),
     ] {
         let output = run(args);
         let error = String::from_utf8(output.stderr).unwrap();
@@ -52,6 +55,7 @@ fn help_is_no_failure() {
         &["bench", "--help"],
         &["oracle", "--help"],
         &["fuzz", "--help"],
+        &["simulate", "--help"],
     ] {
         let output = run(args);
         assert_eq!(output.status.code(), Some(0), "{args:?}");
@@ -82,6 +86,21 @@ fn an_oracle_that_checked_nothing_or_found_a_difference_fails() {
         assert!(told.ends_with(last), "{told}");
     }
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_simulation_ends_with_its_count_and_a_replay_is_the_same_twice() {
+    let output = run(&["simulate", "--seeds", "0..3", "--scenario", "requests", "--jobs", "1"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert!(told.ends_with("\nseeds 3, violations 0, divergent 0\n"), "{told}");
+    assert!(told.contains("virtual seconds and"), "{told}");
+    let replay = || run(&["simulate", "--seed", "2", "--scenario", "calm", "--trace"]);
+    let (first, second) = (replay(), replay());
+    assert_eq!(first.stdout, second.stdout);
+    let told = String::from_utf8(first.stdout).unwrap();
+    assert!(told.contains(": connected\n"), "{told}");
+    assert!(told.ends_with("\nseeds 1, violations 0, divergent 0\n"), "{told}");
 }
 
 /// The value of a key in a bench's line.

@@ -104,6 +104,14 @@ impl Inbox {
         lock(&self.population).get(&process).is_some_and(|tasks| *tasks > 0)
     }
 
+    /// Every task that there is now is to end.
+    pub(super) fn kill_all(&self) {
+        let processes: Vec<_> = lock(&self.population).keys().copied().collect();
+        for process in processes {
+            self.kill(process);
+        }
+    }
+
     /// A process stands still until it is resumed as many times. Whether it has any task.
     pub(super) fn pause(&self, process: ProcessId) -> bool {
         lock(&self.paused).entry(process).or_default().0 += 1;

@@ -229,6 +229,7 @@ impl State {
     /// Ends everything that is wrong or planned to be.
     fn heal(&mut self) {
         self.forget_plan();
+        self.options.stalls = 0;
         while let Some(id) = self.faults.lasting.first_key_value().map(|(id, _)| *id) {
             self.end_fault(id);
         }
@@ -293,10 +294,7 @@ impl State {
         let ids = self.open_links(route);
         for id in &ids {
             self.forget_connection(*id, false);
-            if let Some(link) = self.links.get_mut(id) {
-                link.reset();
-            }
-            self.tell(Told::Reset { link: *id });
+            self.reset_link(*id);
         }
         !ids.is_empty()
     }
@@ -311,6 +309,10 @@ impl State {
                 link.conn = None;
                 link.up.pieces.clear();
                 link.down = Default::default();
+                // Its end would never arrive.
+                if link.abandoned {
+                    self.links.remove(id);
+                }
             }
         }
         !ids.is_empty()
@@ -321,10 +323,7 @@ impl State {
         let ids = self.open_links(route);
         for id in &ids {
             self.forget_connection(*id, true);
-            if let Some(link) = self.links.get_mut(id) {
-                link.reset();
-            }
-            self.tell(Told::Reset { link: *id });
+            self.reset_link(*id);
         }
         !ids.is_empty()
     }
@@ -369,8 +368,8 @@ impl World {
         }
     }
 
-    /// Everything that is wrong or planned to go wrong is over: brokers are up, partitions gone, clocks right, ordered
-    /// faults forgotten. What was lost stays lost.
+    /// Everything that is wrong or planned to go wrong is over: brokers are up, partitions and stalls gone, clocks right,
+    /// ordered faults forgotten. What was lost stays lost.
     pub fn heal(&self) {
         lock(&self.shared.state).heal();
     }
@@ -380,8 +379,12 @@ impl World {
         lock(&self.shared.state).reset_links(Route::all());
     }
 
-    /// Connections that clients have and have not let go of.
-    pub fn connections(&self) -> usize {
-        lock(&self.shared.state).links.values().filter(|link| !link.abandoned).count()
+    /// Connections of a route that clients have, and those that they have let go of, but on which something is still on its
+    /// way.
+    pub fn connections(&self, route: Route) -> (usize, usize) {
+        let state = lock(&self.shared.state);
+        let links = || state.links.values().filter(|link| route.covers(link.process, link.broker));
+        let abandoned = links().filter(|link| link.abandoned).count();
+        (links().count() - abandoned, abandoned)
     }
 }

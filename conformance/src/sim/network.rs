@@ -375,6 +375,16 @@ impl State {
         }
     }
 
+    /// What was under way is lost, the end that a client sent too.
+    pub(super) fn reset_link(&mut self, id: u64) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.reset();
+        if link.abandoned {
+            self.links.remove(&id);
+        }
+        self.tell(Told::Reset { link: id });
+    }
+
     pub(super) fn abandon(&mut self, id: u64) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.abandoned = true;
@@ -410,8 +420,7 @@ impl State {
                     let crashed = !self.cluster.brokers().any(|(broker, up)| broker == link.broker && up);
                     let heard = self.faults.blocks(link.process, link.broker, false).is_none();
                     if crashed && heard && link.random.percent(50) {
-                        link.reset();
-                        self.tell(Told::Reset { link: id });
+                        self.reset_link(id);
                     } else {
                         self.tell(Told::ClosedByBroker { link: id });
                         self.send(id, false, None);

@@ -30,6 +30,11 @@ impl World {
         World { shared: self.shared.clone(), process: self.shared.inbox.next_process() }
     }
 
+    /// Ends every task there is; main too, unless it ends by itself.
+    pub(super) fn kill_all(&self) {
+        self.shared.inbox.kill_all();
+    }
+
     /// Which process this is.
     pub fn id(&self) -> ProcessId {
         self.process

@@ -182,7 +182,14 @@ impl Simulation {
     pub fn run(&self) -> Run<Tally> {
         let swarm = self.swarm.clone();
         let options = swarm.options.clone();
-        let carry_out = async move |world: World| workload::carry_out(swarm, world).await;
+        let carry_out = async move |world: World| {
+            let result = workload::carry_out(swarm, world.clone()).await;
+            if result.is_err() {
+                // What is left would only hide what was wrong.
+                world.kill_all();
+            }
+            result
+        };
         let Run { result, trace, elapsed } = run(self.seed, options, carry_out);
         let result = result.and_then(|result| result.map_err(Stuck::Failed));
         Run { result, trace, elapsed }

@@ -68,6 +68,10 @@ impl Swarm {
         let size_bits = r.within(3..=10);
         let (mut writer, reader) =
             (draw_writer(r, calm, size_bits, options.cluster.as_version), draw_reader(r));
+        if writer.acks == Acks::None {
+            // What a broker has not begun to serve is lost with its connection, and nobody waits for it here.
+            options.cluster.disk_latency = (Duration::ZERO, Duration::ZERO);
+        }
         if on.contains(&Kind::LostPageCache) {
             keep_acknowledged(&mut options.cluster, &mut writer, &mut on);
         }
@@ -77,7 +81,7 @@ impl Swarm {
             max_in_flight: r.within(1..=5) as usize,
             metadata_max_age: r.pick(&[1, 300].map(s)),
         };
-        let end = r.duration(ms(10), s(10));
+        let end = ms(10 + r.of_any_size(13) as u64);
         let (writers, readers) = (r.within(1..=2) as u32, r.within(1..=2) as u32);
         let nodes = options.cluster.nodes;
         let stage = Stage { nodes, processes: writers + readers, topic: TOPIC, partitions, end };
@@ -136,6 +140,11 @@ impl Swarm {
             }
         }
         stretched
+    }
+
+    /// Whether this may come up.
+    pub(super) fn has(&self, kind: Kind) -> bool {
+        self.options.faults.faults().any(|fault| fault.kind() == kind)
     }
 
     /// Whether a record that was acknowledged is in the log for good.
@@ -223,7 +232,7 @@ fn draw_reader(r: &mut Random) -> ReaderConfig {
     let mut reader = ReaderConfig::new(TOPIC);
     reader.partition_bytes = r.pick(&[1, 300, 5_000, 1 << 20]);
     reader.max_bytes = r.pick(&[1, 2_000, 50 << 20]);
-    reader.max_wait = r.pick(&[10, 100, 500].map(ms));
+    reader.max_wait = r.pick(&[10, 100, 500, 500].map(ms));
     reader.buffer_bytes = r.pick(&[1 << 16, 64 << 20]);
     reader
 }

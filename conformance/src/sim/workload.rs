@@ -15,9 +15,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use milena_core::{Client, Error, Reader, Record, Start, Until, WriteError, Writer, Written};
+use milena_core::{Client, Error, Fault, Reader, Record, Start, Until, WriteError, Writer, Written};
 
 use super::ledger::{Ledger, Outcome, Promises, Seen, Tally, compare, value};
+use super::plan::{Kind, ProcessId, Route};
 use super::swarm::{Swarm, TOPIC};
 use super::{Random, World, lock};
 
@@ -36,13 +37,20 @@ struct Work {
     healed: Signal,
     /// Everything is read.
     read: Signal,
+    /// The first thing that went wrong for a reader.
+    wrong: Mutex<Option<String>>,
 }
 
 /// Carries out what a seed decided, and checks all of it.
 pub(super) async fn carry_out(mut swarm: Swarm, world: World) -> Result<Tally, String> {
     let mut random = swarm.random.fork();
-    let work = Work { swarm, ledger: Mutex::default(), healed: Signal::default(), read: Signal::default() };
-    let work = Arc::new(work);
+    let work = Arc::new(Work {
+        swarm,
+        ledger: Mutex::default(),
+        healed: Signal::default(),
+        read: Signal::default(),
+        wrong: Mutex::default(),
+    });
     let swarm = &work.swarm;
     let writing: Vec<_> = (0..swarm.writers)
         .map(|_| world.spawn(keep_writing(work.clone(), world.process(), world.clone(), random.fork())))
@@ -61,20 +69,24 @@ pub(super) async fn carry_out(mut swarm: Swarm, world: World) -> Result<Tally, S
     for process in writing {
         process.await?;
     }
-    // What is still on its way on connections given up may arrive as late as this.
-    world.sleep(swarm.options.longest_stall * 2 + swarm.client.request_timeout * 2).await;
+    // What is still on its way on connections given up may yet be written.
+    for process in 1..=swarm.writers {
+        while world.connections(Route::all().from(ProcessId(process))).1 > 0 {
+            world.sleep(Duration::from_millis(100)).await;
+        }
+    }
     for read in &reads {
-        let caught_up = caught_up(&world, read, swarm.partitions);
+        let caught_up = caught_up(&work, &world, read);
         let behind = || format!("a reader does not get to the end: {:?}", ends(&lock(read)));
-        world.timeout(HEALING, caught_up).await.ok_or_else(behind)?;
+        world.timeout(HEALING, caught_up).await.ok_or_else(behind)??;
     }
     work.read.set();
     for process in reading {
-        process.await?;
+        process.await;
     }
     let tally = check(&work, &world, &reads).await?;
     world.sleep(Duration::from_secs(1)).await;
-    match world.connections() {
+    match world.connections(Route::all()).0 {
         0 => Ok(tally),
         left => Err(format!("{left} connections are left when all clients are closed")),
     }
@@ -107,7 +119,7 @@ async fn check(work: &Work, world: &World, reads: &[Read]) -> Result<Tally, Stri
     let mut config = swarm.reader.clone();
     config.until = Until::End;
     let reader = client.reader(config).map_err(text)?;
-    let end = follow(reader, &again, None).await?;
+    let end = follow(reader, &again, None, false).await?;
     client.close();
     match end {
         Followed::ToTheEnd => compare("a reader after it all", &lock(&again), &log)?,
@@ -284,17 +296,16 @@ impl Writing {
 // ---- reading ----
 
 /// Runs a reading process, again when it is killed.
-async fn keep_reading(
-    work: Arc<Work>,
-    process: World,
-    main: World,
-    read: Read,
-    mut random: Random,
-) -> Result<(), String> {
+async fn keep_reading(work: Arc<Work>, process: World, main: World, read: Read, mut random: Random) {
     let mut again = false;
     loop {
-        if let Some(result) = process.run(reading(work.clone(), process.clone(), read.clone(), again)).await {
-            return result;
+        match process.run(reading(work.clone(), process.clone(), read.clone(), again)).await {
+            Some(Ok(())) => return,
+            Some(Err(wrong)) => {
+                lock(&work.wrong).get_or_insert(wrong);
+                return;
+            }
+            None => {}
         }
         again = true;
         main.sleep(random.duration(Duration::ZERO, Duration::from_secs(2))).await;
@@ -305,7 +316,8 @@ async fn keep_reading(
 async fn reading(work: Arc<Work>, process: World, read: Read, again: bool) -> Result<(), String> {
     let client = client(&work.swarm, &process, 0)?;
     let reader = client.reader(work.swarm.reader.clone()).map_err(text)?;
-    if again || matches!(follow(reader, &read, Some(&work.read)).await?, Followed::Corrupt) {
+    let twice = work.swarm.has(Kind::AnswerTwice);
+    if again || matches!(follow(reader, &read, Some(&work.read), twice).await?, Followed::Corrupt) {
         let tasks: Vec<_> = (0..work.swarm.partitions)
             .map(|partition| process.spawn(read_on(work.clone(), client.clone(), read.clone(), partition)))
             .collect();
@@ -325,20 +337,32 @@ async fn read_on(work: Arc<Work>, client: Client, read: Read, partition: i32) ->
         config.partitions = Some(vec![partition]);
         config.start = Start::Offset(position as i64);
         let reader = client.reader(config).map_err(text)?;
-        if let Followed::ToTheEnd = follow(reader, &read, Some(&work.read)).await? {
-            return Ok(());
+        let twice = work.swarm.has(Kind::AnswerTwice);
+        match follow(reader, &read, Some(&work.read), twice).await {
+            Ok(Followed::ToTheEnd) => return Ok(()),
+            Ok(Followed::Corrupt) => {}
+            Err(wrong) => {
+                // Those for the other partitions go on, and are awaited first, perhaps.
+                lock(&work.wrong).get_or_insert(wrong);
+                return Ok(());
+            }
         }
     }
 }
 
 enum Followed {
     ToTheEnd,
-    /// A batch is not what the broker sent: it can be asked for again.
+    /// What came is not what was to come: it can be asked for again.
     Corrupt,
 }
 
 /// Reads until there is no more to come, or nobody wants more.
-async fn follow(mut reader: Reader, read: &Read, done: Option<&Signal>) -> Result<Followed, String> {
+async fn follow(
+    mut reader: Reader,
+    read: &Read,
+    done: Option<&Signal>,
+    twice: bool,
+) -> Result<Followed, String> {
     loop {
         let next = poll_fn(|cx| match reader.poll_next(cx) {
             Poll::Ready(next) => Poll::Ready(Some(next)),
@@ -357,6 +381,8 @@ async fn follow(mut reader: Reader, read: &Read, done: Option<&Signal>) -> Resul
                 records.push(Seen::read(&message));
             }
             Some(Some(Err(Error::CorruptBatch { .. }))) => return Ok(Followed::Corrupt),
+            // A broker that answers twice is broken, and a reader says so and ends.
+            Some(Some(Err(error))) if twice && error.fault() == Fault::Peer => return Ok(Followed::Corrupt),
             Some(Some(Err(error))) => return Err(format!("a reader failed: {error}")),
             Some(None) | None => return Ok(Followed::ToTheEnd),
         }
@@ -367,15 +393,19 @@ fn ends(read: &BTreeMap<i32, Vec<Seen>>) -> BTreeMap<i32, usize> {
     read.iter().map(|(partition, records)| (*partition, records.len())).collect()
 }
 
-async fn caught_up(world: &World, read: &Read, partitions: i32) {
+/// Waits until a process has read everything, or something is wrong.
+async fn caught_up(work: &Work, world: &World, read: &Read) -> Result<(), String> {
     loop {
+        if let Some(wrong) = lock(&work.wrong).clone() {
+            return Err(wrong);
+        }
         let ends = ends(&lock(read));
-        let behind = (0..partitions).any(|partition| {
+        let behind = (0..work.swarm.partitions).any(|partition| {
             let end = world.cluster(|cluster| cluster.offsets(TOPIC, partition)).map_or(0, |(_, end)| end);
             (ends.get(&partition).copied().unwrap_or(0) as i64) < end
         });
         if !behind {
-            return;
+            return Ok(());
         }
         world.sleep(Duration::from_millis(50)).await;
     }

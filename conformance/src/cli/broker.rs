@@ -9,7 +9,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::cli::Failure;
-use crate::cluster::{Cluster, ClusterOptions, Release};
+use crate::cluster::{Cluster, ClusterOptions, Release, Security};
 
 const HELP: &str = "\
 Usage: milena-conformance broker [OPTIONS]
@@ -25,6 +25,10 @@ Options:
   --auto-create-topics  create topics that clients ask for
   --retention-bytes N   bytes kept in each partition [default: 1073741824]
   --validate-records    parse every record written, as real brokers do
+  --config NAME=VALUE   a broker configuration by Kafka's name, such as num.partitions=6; can be given many times
+  --user NAME:PASSWORD  clients have to be one of these users, by SASL/PLAIN or SCRAM; can be given many times
+
+With --config authorizer.class.name=yes access rules are enforced; --config super.users=User:NAME makes somebody exempt.
   --help                print this
 ";
 
@@ -77,11 +81,24 @@ fn options(parser: &mut Parser) -> Result<Option<(ClusterOptions, u16)>, String>
             Arg::Long("auto-create-topics") => options.auto_create_topics = true,
             Arg::Long("retention-bytes") => options.retention_bytes = number(parser, "--retention-bytes")?,
             Arg::Long("validate-records") => options.validate_records = true,
+            Arg::Long("config") => options.configs.push(pair(&value(parser, "--config")?, "--config", '=')?),
+            Arg::Long("user") => {
+                let user = pair(&value(parser, "--user")?, "--user", ':')?;
+                options.security.get_or_insert_with(Security::default).users.push(user);
+            }
             Arg::Long("help") | Arg::Short('h') => return Ok(None),
             other => return Err(format!("{}; see --help", other.unexpected())),
         }
     }
+    options.check_configs().map_err(|error| format!("--config: {error}"))?;
     Ok(Some((options, port)))
+}
+
+/// Two texts with something between.
+fn pair(text: &str, option: &str, between: char) -> Result<(String, String), String> {
+    let (first, second) =
+        text.split_once(between).ok_or_else(|| format!("{option}: no {between:?} in {text:?}"))?;
+    Ok((first.to_owned(), second.to_owned()))
 }
 
 fn value(parser: &mut Parser, option: &str) -> Result<String, String> {
@@ -123,6 +140,11 @@ mod tests {
         assert_eq!(options.as_version.to_string(), "2.8");
         assert!(!options.auto_create_topics);
         assert!(parsed(&["--auto-create-topics"]).unwrap().unwrap().0.auto_create_topics);
+        let args = ["--config", "num.partitions=6", "--user", "alice:a:b", "--config=super.users=User:alice"];
+        let (options, _) = parsed(&args).unwrap().unwrap();
+        assert_eq!(options.configs[0], ("num.partitions".to_owned(), "6".to_owned()));
+        assert_eq!(options.configs[1].1, "User:alice");
+        assert_eq!(options.security.unwrap().users, [("alice".to_owned(), "a:b".to_owned())]);
         assert!(parsed(&["--help"]).unwrap().is_none());
     }
 
@@ -135,6 +157,10 @@ mod tests {
             (["--topic", "a:b"], "--topic"),
             (["--as-version", "9.9"], "9.9"),
             (["--colour", "red"], "--colour"),
+            (["--config", "num.partitions"], "--config"),
+            (["--config", "num.partitions=none"], "Not a number"),
+            (["--config", "colour=red"], "colour"),
+            (["--user", "alice"], "--user"),
         ] {
             let error = parsed(&args).unwrap_err();
             assert!(error.contains(named), "{args:?}: {error}");

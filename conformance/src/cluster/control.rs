@@ -70,11 +70,12 @@ impl ClusterState {
     }
 
     /// Moves a partition's log start offset, as DeleteRecords does; the new one, or `None` if there is no such partition.
-    pub fn delete_records(&mut self, topic: &str, partition: i32, before: i64) -> Option<i64> {
+    pub fn delete_records_before(&mut self, topic: &str, partition: i32, before: i64) -> Option<i64> {
+        let release = self.options.as_version;
         let known = self.topics.get_mut(topic)?.partition_mut(partition)?;
         let before = before.min(known.main.high_watermark);
         known.main.log.delete_before(before);
-        known.start_moved();
+        known.start_moved(release);
         self.woken.extend(&known.waiting);
         let start = known.main.log.start_offset();
         self.settle();
@@ -92,12 +93,13 @@ impl ClusterState {
     }
 
     fn each_log(&mut self, topic: &str, mut change: impl FnMut(&mut PartitionLog)) -> usize {
+        let release = self.options.as_version;
         let Some(topic) = self.topics.get_mut(topic) else { return 0 };
         let mut changed = 0;
         for partition in &mut topic.partitions {
             let before = partition.main.log.size_bytes();
             change(&mut partition.main.log);
-            partition.start_moved();
+            partition.start_moved(release);
             if partition.main.log.size_bytes() != before {
                 changed += 1;
                 self.woken.extend(&partition.waiting);

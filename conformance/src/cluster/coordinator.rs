@@ -17,6 +17,7 @@ use milena_core::protocol::{
 };
 use milena_core::wire::Str;
 
+use super::admin::{CLUSTER, Operation, ResourceType};
 use super::api::Call;
 use super::state::ClusterState;
 
@@ -35,11 +36,20 @@ impl CoordinatorKind {
     const ALL: [Self; 3] = [Self::Group, Self::Transaction, Self::Share];
 
     /// The internal topic whose leaders are the coordinators.
-    fn topic(self) -> &'static str {
+    pub(super) fn topic(self) -> &'static str {
         match self {
             CoordinatorKind::Group => "__consumer_offsets",
             CoordinatorKind::Transaction => "__transaction_state",
             CoordinatorKind::Share => "__share_group_state",
+        }
+    }
+
+    /// What says how many partitions that topic has.
+    fn partitions_config(self) -> &'static str {
+        match self {
+            CoordinatorKind::Group => "offsets.topic.num.partitions",
+            CoordinatorKind::Transaction => "transaction.state.log.num.partitions",
+            CoordinatorKind::Share => "share.coordinator.state.topic.num.partitions",
         }
     }
 }
@@ -59,10 +69,40 @@ pub(super) struct Coordinators {
 impl ClusterState {
     /// The partition of a key; `None` while there is no such topic.
     pub(super) fn coordinator_partition(&self, kind: CoordinatorKind, key: &str) -> Option<i32> {
-        let partitions = self.topics.get(kind.topic())?.partitions.len();
+        self.topics.contains_key(kind.topic()).then(|| self.key_partition(kind, key))
+    }
+
+    /// The same, or what it will be once there is the topic.
+    pub(super) fn key_partition(&self, kind: CoordinatorKind, key: &str) -> i32 {
+        let partitions = match self.topics.get(kind.topic()) {
+            Some(topic) => topic.partitions.len() as i32,
+            None => self.options.coordinator_partitions.max(1),
+        };
         let hash =
             key.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
-        Some((hash & i32::MAX) % partitions as i32)
+        (hash & i32::MAX) % partitions
+    }
+
+    /// Who serves a key now, and its epoch as a coordinator.
+    pub(super) fn coordinator(
+        &self,
+        kind: CoordinatorKind,
+        key: &str,
+    ) -> Result<(BrokerId, LeaderEpoch), ErrorCode> {
+        let partition = self.coordinator_partition(kind, key).ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
+        match self.coordinators.seats.get(&(kind, partition)) {
+            Some((leader, epoch, loaded)) if *leader != BrokerId::NONE => match self.now.elapsed < *loaded {
+                true => Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS),
+                false => Ok((*leader, *epoch)),
+            },
+            _ => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+        }
+    }
+
+    /// Whether a broker still loads any partition of this kind.
+    pub(super) fn is_loading(&self, kind: CoordinatorKind, broker: BrokerId) -> bool {
+        let mut seats = self.coordinators.seats.iter().filter(|((of, _), _)| *of == kind);
+        seats.any(|(_, (leader, _, loaded))| *leader == broker && self.now.elapsed < *loaded)
     }
 
     /// Whether this broker may serve a request for that key now.
@@ -83,6 +123,12 @@ impl ClusterState {
             },
             _ => Err(ErrorCode::NOT_COORDINATOR),
         }
+    }
+
+    /// From when on the coordinator for a partition knows what it has to; `None` while there is no coordinator.
+    pub(super) fn coordinator_loaded(&self, kind: CoordinatorKind, partition: i32) -> Option<Duration> {
+        let (leader, _, loaded) = self.coordinators.seats.get(&(kind, partition))?;
+        (*leader != BrokerId::NONE).then_some(*loaded)
     }
 
     /// Leaders may have changed: coordinators have, where they were those of an internal topic.
@@ -116,7 +162,7 @@ impl ClusterState {
     fn create_coordinators(&mut self, kind: CoordinatorKind) -> bool {
         let up = self.brokers.iter().filter(|broker| self.is_alive(broker.id)).count();
         let replicas = up.min(MOST_REPLICAS);
-        let partitions = self.options.coordinator_partitions.max(1);
+        let partitions = self.broker_config_number(kind.partitions_config()).clamp(1, i32::MAX.into()) as i32;
         let Ok(assignment) = self.plan_topic(kind.topic(), partitions, replicas as i16) else { return false };
         self.insert_topic(kind.topic(), assignment, self.default_settings());
         self.on_leaders_changed();
@@ -144,6 +190,28 @@ impl ClusterState {
         }
     }
 
+    /// Why a connection may not know this coordinator.
+    fn unauthorized_coordinator(&self, call: &Call, kind: CoordinatorKind, key: &str) -> Option<ErrorCode> {
+        let (operation, resource, name, code) = match kind {
+            CoordinatorKind::Group => {
+                (Operation::Describe, ResourceType::Group, key, ErrorCode::GROUP_AUTHORIZATION_FAILED)
+            }
+            CoordinatorKind::Transaction => (
+                Operation::Describe,
+                ResourceType::TransactionalId,
+                key,
+                ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+            ),
+            CoordinatorKind::Share => (
+                Operation::ClusterAction,
+                ResourceType::Cluster,
+                CLUSTER,
+                ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
+            ),
+        };
+        (!self.authorize(call, operation, resource, name)).then_some(code)
+    }
+
     fn find_one(&mut self, call: &Call, key_type: i8, key: &Str) -> Coordinator {
         let kind = match key_type {
             0 => Some(CoordinatorKind::Group),
@@ -164,6 +232,9 @@ impl ClusterState {
             return refused(code);
         }
         let Some(kind) = kind else { return refused(ErrorCode::INVALID_REQUEST) };
+        if let Some(code) = self.unauthorized_coordinator(call, kind, key) {
+            return refused(code);
+        }
         let Some(partition) = self.coordinator_partition(kind, key) else {
             self.create_coordinators(kind);
             return refused(ErrorCode::COORDINATOR_NOT_AVAILABLE);

@@ -20,6 +20,9 @@ pub enum Fault {
     Delay(Duration),
     /// Serve it now and send the answer this much later than otherwise.
     DelayAnswer(Duration),
+    /// Serve it and have the client pause, as for a quota exceeded: the answer says so, and the connection is not read from
+    /// for that time.
+    Throttle(Duration),
     /// Answer with this code, at each place where the response has one for what was asked, and change nothing.
     Error(ErrorCode),
     /// Answer what user code says, and change nothing; see [`Fault::answer`].
@@ -42,6 +45,7 @@ impl Fault {
         match self {
             Fault::Delay(_) => "request delayed",
             Fault::DelayAnswer(_) => "answer delayed",
+            Fault::Throttle(_) => "throttled",
             Fault::Error(_) => "error code",
             Fault::Answer(_) => "answered by user code",
             Fault::CloseBefore => "closed before serving",

@@ -118,7 +118,8 @@ impl PartitionLog {
         let spare = |log: &Self, first: &BatchEntry| log.size_bytes() - first.size as u64 >= retention_bytes;
         while self.entries.front().is_some_and(|first| spare(self, first)) {
             self.entries.pop_front();
-            self.start_offset = self.entries.front().map_or(self.end_offset, |first| first.base_offset);
+            let first = self.entries.front().map_or(self.end_offset, |first| first.base_offset);
+            self.start_offset = self.start_offset.max(first);
         }
         self.release();
     }
@@ -127,7 +128,8 @@ impl PartitionLog {
     pub(super) fn expire(&mut self, oldest_ms: i64) {
         while self.entries.front().is_some_and(|first| first.max_timestamp < oldest_ms) {
             self.entries.pop_front();
-            self.start_offset = self.entries.front().map_or(self.end_offset, |first| first.base_offset);
+            let first = self.entries.front().map_or(self.end_offset, |first| first.base_offset);
+            self.start_offset = self.start_offset.max(first);
         }
         self.release();
     }
@@ -190,12 +192,16 @@ impl PartitionLog {
         self.epochs.push((epoch, self.end_offset));
     }
 
-    /// The largest epoch known that is not above `epoch`, and the offset at which it ended or, if it is the last, the end
-    /// of the log; `None` if all known epochs are newer.
+    /// Where an epoch ended, and the largest one known up to it. Brokers say nothing of epochs newer than all they know,
+    /// and of one older than all that the log starts after it.
     pub(super) fn end_of_epoch(&self, epoch: LeaderEpoch) -> Option<(LeaderEpoch, i64)> {
+        let (newest, _) = self.epochs.last().filter(|_| epoch > LeaderEpoch::NONE)?;
+        if epoch >= *newest {
+            return (epoch == *newest).then_some((epoch, self.end_offset));
+        }
         let after = self.epochs.partition_point(|(known, _)| *known <= epoch);
-        let (known, _) = self.epochs[..after].last()?;
-        Some((*known, self.epochs.get(after).map_or(self.end_offset, |(_, start)| *start)))
+        let known = self.epochs[..after].last().map_or(epoch, |(known, _)| *known);
+        Some((known, self.epochs[after].1))
     }
 
     /// Puts batches in the place of all that are stored: of the same or fewer records, in order.

@@ -20,9 +20,9 @@ mod control;
 mod coordinator;
 mod fault;
 mod groups;
-mod idempotence;
 mod log;
 mod partition;
+mod producers;
 mod release;
 mod replication;
 mod server;
@@ -36,6 +36,7 @@ use std::time::Duration;
 use milena_core::protocol::{ApiKey, BrokerId};
 use milena_core::wire::Frame;
 
+pub use admin::Security;
 pub use fault::{Answerer, Asked, Fault, Requests};
 pub use release::{Release, UnknownRelease};
 pub use server::{Cluster, ClusterBuilder, StartError};
@@ -93,7 +94,33 @@ pub struct ClusterOptions {
     pub coordinator_partitions: i32,
     /// How long a coordinator loads what the one before it knew. Default none.
     pub coordinator_load: Duration,
-    /// Decides topic ids and the cluster id. Default 0.
+    /// How long a group's first rebalance waits for more members, and again when one comes
+    /// (`group.initial.rebalance.delay.ms`). Default none; Kafka's is 3 s.
+    pub group_initial_rebalance_delay: Duration,
+    /// Shortest session a group's member may ask for (`group.min.session.timeout.ms`). Default 6 s.
+    pub group_min_session_timeout: Duration,
+    /// Longest session a group's member may ask for (`group.max.session.timeout.ms`). Default 30 min.
+    pub group_max_session_timeout: Duration,
+    /// Most members of a group (`group.max.size`), for brokers from 2.2 on. Default no limit.
+    pub group_max_size: usize,
+    /// How long offsets are kept when nobody uses them (`offsets.retention.minutes`). Default 7 days.
+    pub offsets_retention: Duration,
+    /// How long a transaction's coordinator takes for each marker, during which the transaction is neither open nor
+    /// complete. Default none: all markers are written in the moment that the transaction ends.
+    pub marker_delay: Duration,
+    /// The cluster's feature `transaction.version`, 0 to 2. Default what the release finalizes: 2 since 4.0, which is also
+    /// the first with a choice.
+    pub transaction_version: Option<i8>,
+    /// Brokers' configurations by their names, such as `min.insync.replicas`, with their values. Where one has a field
+    /// here it sets it. What a release does not have is left out; [`Self::check_configs`] reports such errors. Default none.
+    pub configs: Vec<(String, String)>,
+    /// Who may connect, by SASL. Default `None`: everybody, as `User:ANONYMOUS`.
+    pub security: Option<Security>,
+    /// Whether access rules are enforced (`authorizer.class.name`). Default false: everybody may do everything.
+    pub authorizer: bool,
+    /// Principals that may do everything (`super.users`), such as `User:admin`. Default none.
+    pub super_users: Vec<String>,
+    /// Decides topic ids, the cluster id and the ids of groups' members. Default 0.
     pub seed: u64,
 }
 
@@ -122,6 +149,17 @@ impl Default for ClusterOptions {
             fetch_sessions: 1000,
             coordinator_partitions: 50,
             coordinator_load: Duration::ZERO,
+            group_initial_rebalance_delay: Duration::ZERO,
+            group_min_session_timeout: Duration::from_secs(6),
+            group_max_session_timeout: Duration::from_secs(30 * 60),
+            group_max_size: usize::MAX,
+            offsets_retention: Duration::from_secs(7 * 24 * 60 * 60),
+            marker_delay: Duration::ZERO,
+            transaction_version: None,
+            configs: Vec::new(),
+            security: None,
+            authorizer: false,
+            super_users: Vec::new(),
             seed: 0,
         }
     }

@@ -17,8 +17,9 @@ use milena_core::protocol::{BrokerId, ErrorCode, LeaderEpoch};
 use milena_core::record::Batch;
 
 use super::ConnectionId;
-use super::idempotence::Producers;
 use super::log::PartitionLog;
+use super::producers::Producers;
+use super::release::Release;
 
 /// What the controller decided of a partition's leadership.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ struct Follower {
     end_offset: i64,
     /// As its leader told with the last batches.
     high_watermark: i64,
+    /// Whether the leader knows of it: a new one has to be asked for records first.
+    known: bool,
 }
 
 /// A broker that has not heard of the newest leadership.
@@ -101,7 +104,13 @@ impl Line {
 
     /// The offset up to which every transaction is decided: what `read_committed` is shown.
     pub(super) fn last_stable_offset(&self) -> i64 {
-        self.high_watermark
+        self.producers.last_stable_offset(self.high_watermark)
+    }
+
+    fn start_moved(&mut self, release: Release) {
+        let start = self.log.start_offset();
+        self.high_watermark = self.high_watermark.max(start);
+        self.producers.on_log_start(start, release);
     }
 }
 
@@ -214,6 +223,7 @@ impl Partition {
         // It hears of the high watermark as it was when it asked.
         follower.high_watermark = self.main.high_watermark;
         follower.end_offset = self.main.log.end_offset();
+        follower.known = true;
         if !self.now.in_sync.contains(&broker) {
             self.now.in_sync.push(broker);
         }
@@ -224,7 +234,8 @@ impl Partition {
     pub(super) fn lags(&self, broker: BrokerId) -> bool {
         let (end, high_watermark) = (self.main.log.end_offset(), self.main.high_watermark);
         let in_sync = self.now.in_sync.contains(&broker);
-        let lacks = |has: &Follower| has.end_offset < end || has.high_watermark < high_watermark;
+        let lacks =
+            |has: &Follower| !has.known || has.end_offset < end || has.high_watermark < high_watermark;
         !self.behind.contains_key(&broker)
             && self.followers.get(&broker).is_some_and(|has| !in_sync || lacks(has))
     }
@@ -232,9 +243,10 @@ impl Partition {
     /// The high watermark is where the in-sync replica that has least ends; it never goes back. Whether it moved.
     pub(super) fn advance(&mut self) -> bool {
         let end = self.main.log.end_offset();
-        let ends = self.now.in_sync.iter().map(|replica| {
-            let follower = self.followers.get(replica);
-            if *replica == self.now.leader { end } else { follower.map_or(end, |has| has.end_offset) }
+        let ends = self.now.in_sync.iter().map(|replica| match self.followers.get(replica) {
+            Some(follower) if follower.known => follower.end_offset,
+            Some(_) => self.main.high_watermark,
+            None => end,
         });
         let reached = ends.min().unwrap_or(end);
         let moved = self.now.leader != BrokerId::NONE && reached > self.main.high_watermark;
@@ -245,12 +257,10 @@ impl Partition {
     }
 
     /// The log start offset moved, which followers do by themselves.
-    pub(super) fn start_moved(&mut self) {
-        for line in self.behind.values_mut().filter_map(|behind| behind.line.as_mut()) {
-            line.high_watermark = line.high_watermark.max(line.log.start_offset());
-        }
+    pub(super) fn start_moved(&mut self, release: Release) {
+        let lines = self.behind.values_mut().filter_map(|behind| behind.line.as_mut());
+        lines.chain([&mut self.main]).for_each(|line| line.start_moved(release));
         let start = self.main.log.start_offset();
-        self.main.high_watermark = self.main.high_watermark.max(start);
         for follower in self.followers.values_mut() {
             follower.end_offset = follower.end_offset.max(start);
         }
@@ -290,6 +300,7 @@ impl Partition {
         let end = self.main.log.end_offset();
         for follower in self.followers.values_mut() {
             follower.end_offset = follower.end_offset.min(end);
+            follower.known = false;
         }
         self.advance();
     }
@@ -299,7 +310,7 @@ impl Partition {
         if leader != BrokerId::NONE {
             let high_watermark = self.main.high_watermark;
             let end_offset = self.on_leaders_disk.take().unwrap_or(self.main.log.end_offset());
-            self.followers.insert(leader, Follower { end_offset, high_watermark });
+            self.followers.insert(leader, Follower { end_offset, high_watermark, known: false });
         }
     }
 
@@ -334,6 +345,15 @@ impl Partition {
         if self.now.leader != broker && !self.now.in_sync.contains(&broker) {
             self.copy(broker);
         }
+    }
+
+    /// These are the replicas now; the leader is one of them.
+    pub(super) fn keep_replicas(&mut self, replicas: Vec<BrokerId>) {
+        self.followers.retain(|id, _| replicas.contains(id));
+        self.now.in_sync.retain(|id| replicas.contains(id));
+        let new = replicas.iter().filter(|id| **id != self.now.leader && !self.replicas.contains(id));
+        self.followers.extend(new.map(|id| (*id, Follower::default())));
+        self.replicas = replicas;
     }
 
     /// A broker crashed and lost what was not on its disk yet: `on_disk` says where that ends, given start and end.

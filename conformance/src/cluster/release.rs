@@ -54,18 +54,42 @@ fn served() -> impl Iterator<Item = ApiKey> {
 pub struct Release(u8);
 
 impl Release {
+    /// The oldest release known: 0.10.1.
+    pub const FIRST: Release = Release(0);
     /// Idempotence and record batches (message format v2) came with it.
     pub const V0_11: Release = Release(2);
     /// Five batches remembered for each producer, and UNKNOWN_PRODUCER_ID.
     pub const V1_0: Release = Release(3);
+    /// Only commits go without a group's name, and partitions are checked before they are committed; an answer tells how
+    /// long its connection is throttled, before that has passed (KIP-219).
+    pub const V2_0: Release = Release(5);
+    /// Offsets are kept from when their group became empty (KIP-211), and new members may expire while they join.
+    pub const V2_1: Release = Release(6);
+    /// Groups have a largest size (KIP-389), joining may take two requests (KIP-394), and a client may prove on an old
+    /// connection who it is (KIP-368).
+    pub const V2_2: Release = Release(7);
+    /// Static members (KIP-345).
+    pub const V2_3: Release = Release(8);
     /// INVALID_RECORD, defaults in CreateTopics, and ApiVersions' range in its UNSUPPORTED_VERSION answer.
     pub const V2_4: Release = Release(9);
     /// A producer whose state is gone may go on with any sequence (KIP-360).
     pub const V2_5: Release = Release(10);
+    /// Heartbeats count while a group's generation is being completed.
+    pub const V2_6: Release = Release(11);
+    /// Members that do not sync in time are out of their group.
+    pub const V2_8: Release = Release(13);
     /// Taken as the first release without ZooKeeper: brokers forward to the controller.
     pub const V3_0: Release = Release(14);
+    /// Members that join again may change their time-outs.
+    pub const V3_3: Release = Release(17);
+    /// A transactional batch is written only if the coordinator knows that the partition is in the transaction (KIP-890).
+    pub const V3_6: Release = Release(20);
+    /// ListGroups knows types, and takes filters in any case.
+    pub const V3_8: Release = Release(22);
     /// Timestamps more than an hour ahead are refused (KIP-1030); finalized features are always there.
     pub const V4_0: Release = Release(24);
+    /// Markers tell the transaction version (KIP-1228), and a transaction's first batch starts at sequence 0.
+    pub const V4_2: Release = Release(26);
     /// The newest release known: 4.3.
     pub const LATEST: Release = Release(27);
 
@@ -82,7 +106,10 @@ impl Release {
 
     /// The versions of an API that this release serves; `None` if it has no such API, or the simulated brokers do not.
     pub fn versions(self, key: ApiKey) -> Option<RangeInclusive<i16>> {
-        served().any(|served| served == key).then(|| self.speaks(key)).flatten()
+        // Brokers with ZooKeeper had no quorum of controllers, though their library knew how to ask for it.
+        let without_zookeeper = [ApiKey::DESCRIBE_QUORUM, ApiKey::UNREGISTER_BROKER].contains(&key);
+        let served = served().any(|served| served == key) && (!without_zookeeper || self >= Release::V3_0);
+        served.then(|| self.speaks(key)).flatten()
     }
 
     /// What this release's ApiVersions lists, by API key.

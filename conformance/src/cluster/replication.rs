@@ -261,7 +261,7 @@ impl ClusterState {
     fn elect_successor(&mut self, place: &Place, besides: BrokerId) {
         let Some(topic) = self.topics.get(&place.0) else { return };
         let Some(partition) = topic.partition(place.1) else { return };
-        let unclean = topic.settings.unclean_election;
+        let unclean = topic.settings.unclean_leader_election;
         let successor = partition.successor(besides, unclean, |id| self.is_alive(id));
         if successor != partition.now.leader {
             self.elect(place, successor);
@@ -269,7 +269,7 @@ impl ClusterState {
     }
 
     /// A new leader: brokers that hear of it later go on as before.
-    fn elect(&mut self, place: &Place, leader: BrokerId) {
+    pub(super) fn elect(&mut self, place: &Place, leader: BrokerId) {
         let lag = !self.options.metadata_lag.1.is_zero();
         let up = self.brokers.iter().filter(|known| known.up && (lag || known.isolated));
         let unaware: Vec<_> = up.map(|known| known.id).collect();
@@ -317,6 +317,11 @@ impl ClusterState {
     /// Whether a broker is up and the controller knows it.
     pub(super) fn is_alive(&self, broker: BrokerId) -> bool {
         self.brokers.iter().any(|known| known.id == broker && known.up && !known.isolated && !known.fenced)
+    }
+
+    /// The brokers for which that holds.
+    pub(super) fn alive(&self) -> Vec<BrokerId> {
+        self.brokers.iter().map(|known| known.id).filter(|id| self.is_alive(*id)).collect()
     }
 
     pub(super) fn partition(&self, topic: &str, index: i32) -> Option<&Partition> {

@@ -65,6 +65,8 @@ pub struct ClusterBuilder {
 pub enum StartError {
     /// `as_version` names no known release.
     Release(UnknownRelease),
+    /// The release has no such broker configuration, or not with that value.
+    Config(String),
     /// A topic was refused.
     Topic(String, TopicError),
     /// No brokers, or more than there are ports from the first one on.
@@ -77,6 +79,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StartError::Release(error) => error.fmt(f),
+            StartError::Config(why) => f.write_str(why),
             StartError::Topic(name, error) => write!(f, "topic {name:?} cannot be created: {error}"),
             StartError::Nodes(0) => f.write_str("a cluster needs at least one broker"),
             StartError::Nodes(nodes) => write!(f, "{nodes} brokers need more ports than there are"),
@@ -90,7 +93,7 @@ impl std::error::Error for StartError {
         match self {
             StartError::Release(error) => Some(error),
             StartError::Topic(_, error) => Some(error),
-            StartError::Nodes(_) => None,
+            StartError::Nodes(_) | StartError::Config(_) => None,
             StartError::Listen(_, error) => Some(error),
         }
     }
@@ -127,6 +130,12 @@ impl ClusterBuilder {
         self
     }
 
+    /// Sets a broker configuration, such as `min.insync.replicas`; see [`ClusterOptions::configs`].
+    pub fn config(mut self, name: &str, value: &str) -> Self {
+        self.options.configs.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// The first broker's port; the others have those after it. Default 0: the system chooses them all.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
@@ -143,6 +152,7 @@ impl ClusterBuilder {
         if nodes == 0 || self.port.checked_add(nodes - 1).is_none() {
             return Err(StartError::Nodes(nodes));
         }
+        options.check_configs().map_err(StartError::Config)?;
         let topics = std::mem::take(&mut options.topics);
         let mut state = ClusterState::new(options);
         for (name, partitions) in topics {

@@ -5,15 +5,16 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use milena_core::protocol::{self, ApiKey, BrokerId, LeaderEpoch, Request, RequestHeader};
+use milena_core::protocol::{self, ApiKey, BrokerId, ErrorCode, LeaderEpoch, Request, RequestHeader};
 use milena_core::wire::{Frame, Str, Uuid};
 
-use super::admin::Admin;
+use super::admin::{Admin, Admission, Authentication, FAILURE_DELAY, Overrides};
 use super::api::{self, Call, Outcome, Parked};
 use super::coordinator::Coordinators;
 use super::fault::{Asked, Fault, Faults};
 use super::groups::Groups;
 use super::partition::Partition;
+use super::release::Release;
 use super::replication::Place;
 use super::sessions::Sessions;
 use super::topic::{self, Topic, TopicError, TopicSettings};
@@ -26,6 +27,8 @@ const MOST_VIOLATIONS: usize = 16;
 const LENGTH_BYTES: usize = 4;
 /// What a corrupted answer keeps, so that it is taken for the one that is due.
 const CORRELATION_ID_BYTES: usize = 4;
+/// The principal of whoever did not say who he is.
+const ANONYMOUS: Str = Str::from_static("User:ANONYMOUS");
 
 /// All brokers, topics and connections of a simulated cluster; see the [module](super) for its rules.
 #[derive(Debug)]
@@ -109,6 +112,11 @@ struct Connection {
     broker: BrokerId,
     /// What its last request said.
     client_id: Option<Str>,
+    /// Who it is, as access rules name it.
+    principal: Str,
+    authentication: Authentication,
+    /// It has exceeded a quota, and is slowed down with its next answer.
+    throttle: Option<Duration>,
     /// Requests behind the one being served.
     queue: VecDeque<Bytes>,
     queued_bytes: usize,
@@ -130,6 +138,8 @@ enum Activity {
     Parked(Parked),
     Request(RequestHeader, Bytes),
     Answer(Frame),
+    /// The same, and then the connection closes.
+    LastAnswer(Frame),
     /// It waits for its coordinator, which will [`answer`](ClusterState::answer).
     Elsewhere,
     Nothing,
@@ -139,7 +149,8 @@ impl ClusterState {
     /// A cluster whose brokers are all up, at address `localhost:9092` until [`Self::set_address`] says otherwise.
     ///
     /// Topics with an invalid name or number of partitions are left out; [`Self::create_topic`] reports such errors.
-    pub fn new(options: ClusterOptions) -> Self {
+    pub fn new(mut options: ClusterOptions) -> Self {
+        options.apply_configs();
         let nodes = options.nodes.max(1);
         let broker = |id: u16| Broker {
             id: BrokerId(i32::from(id)),
@@ -178,7 +189,7 @@ impl ClusterState {
             coordinators: Coordinators::default(),
             groups: Groups::default(),
             transactions: Transactions::default(),
-            admin: Admin::default(),
+            admin: Admin::new(&options),
             options,
         };
         state.cluster_id = state.random_uuid();
@@ -208,6 +219,9 @@ impl ClusterState {
         let connection = Connection {
             broker,
             client_id: None,
+            principal: ANONYMOUS,
+            authentication: Authentication::new(self.options.security.is_some()),
+            throttle: None,
             queue: VecDeque::new(),
             queued_bytes: 0,
             busy: None,
@@ -287,13 +301,7 @@ impl ClusterState {
     }
 
     pub(super) fn default_settings(&self) -> TopicSettings {
-        TopicSettings {
-            max_message_bytes: self.options.max_message_bytes,
-            retention_bytes: self.options.retention_bytes,
-            log_append_time: false,
-            min_in_sync: self.options.min_in_sync_replicas,
-            unclean_election: self.options.unclean_leader_election,
-        }
+        self.topic_settings(&Overrides::new())
     }
 
     /// Checks a topic to be created, and spreads its replicas over the brokers that are up; -1 means the default.
@@ -304,8 +312,7 @@ impl ClusterState {
         replication_factor: i16,
     ) -> Result<Vec<Vec<BrokerId>>, TopicError> {
         self.check_new_name(name)?;
-        let alive: Vec<_> =
-            self.brokers.iter().map(|broker| broker.id).filter(|id| self.is_alive(*id)).collect();
+        let alive = self.alive();
         let nodes = self.brokers.len();
         let replicas = match replication_factor {
             -1 => usize::try_from(self.options.default_replication_factor).unwrap_or(1).clamp(1, nodes),
@@ -358,10 +365,12 @@ impl ClusterState {
 
     pub(super) fn remove_topic(&mut self, name: &str) -> bool {
         let Some(topic) = self.topics.remove(name) else { return false };
+        self.forget_topic_configs(name);
         self.topic_names.remove(&topic.id);
         for partition in &topic.partitions {
             self.woken.extend(&partition.waiting);
         }
+        self.on_topic_deleted(name);
         true
     }
 
@@ -388,6 +397,10 @@ impl ClusterState {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
         let broker = connection.broker;
         let size = frame.len();
+        if connection.authentication.takes_bare_tokens() {
+            let outcome = self.handle_bare_token(conn, &frame);
+            return self.conclude(conn, outcome);
+        }
         let Ok((header, body)) = protocol::decode_request_header(frame) else {
             return self.reject(conn, format!("a header of {size} bytes that can't be decoded"));
         };
@@ -429,10 +442,12 @@ impl ClusterState {
             key: header.request_api_key,
             version: header.request_api_version,
             correlation_id: header.correlation_id,
+            throttle: Duration::ZERO,
             forced: None,
         };
         match fault {
             Some(Fault::Error(code)) => call.forced = Some(code),
+            Some(Fault::Throttle(pause)) => call.throttle = pause,
             Some(Fault::Answer(answerer)) => {
                 if let Some(frame) = answerer.respond(header, body.clone()) {
                     return self.send(conn, frame);
@@ -440,24 +455,51 @@ impl ClusterState {
             }
             fault => connection.fault = fault,
         }
+        let admission = connection.authentication.admit(call.key, self.now.elapsed);
+        if admission == Admission::OutOfTurn {
+            call.forced = Some(ErrorCode::ILLEGAL_SASL_STATE);
+        }
+        if call.key == ApiKey::PRODUCE && call.forced.is_none() {
+            call.throttle = call.throttle.max(self.count_produced(&call, body.len()));
+        }
+        if !call.throttle.is_zero() {
+            self.throttle(conn, call.throttle);
+        }
         let supported = self.served.get(&call.key.0).is_some_and(|range| range.contains(&call.version));
         let outcome = match supported {
+            _ if admission == Admission::Close => Outcome::Close,
             true => self.dispatch(&call, body),
             false => api::api_versions::unsupported(self, &call),
         };
         match outcome {
-            Outcome::Close => self.close(conn),
+            Outcome::Answer(frame) if admission == Admission::OutOfTurn => {
+                self.conclude(conn, Outcome::Refuse(frame));
+            }
             Outcome::Reject => {
                 let what = if supported { "can't be decoded" } else { "was not offered" };
                 self.reject(conn, format!("{} version {} that {what}", call.key, call.version));
             }
+            outcome => self.conclude(conn, outcome),
+        }
+    }
+
+    fn conclude(&mut self, conn: ConnectionId, outcome: Outcome) {
+        match outcome {
+            Outcome::Close => self.close(conn),
+            Outcome::Reject => self.reject(conn, "what is no token".to_owned()),
             Outcome::Silent => {
                 let fault = self.connections.get_mut(&conn).and_then(|connection| connection.fault.take());
                 if matches!(fault, Some(Fault::CloseAfter)) {
                     self.close(conn);
+                } else if let Some(pause) = self.end_throttle(conn) {
+                    self.set_busy(conn, Some(self.now.elapsed + pause), Activity::Nothing);
                 }
             }
             Outcome::Elsewhere => self.set_busy(conn, None, Activity::Elsewhere),
+            Outcome::Refuse(frame) => {
+                let after = self.now.elapsed + FAILURE_DELAY;
+                self.set_busy(conn, Some(after), Activity::LastAnswer(frame));
+            }
             Outcome::Answer(frame) => self.send(conn, frame),
             Outcome::Park(parked) => {
                 self.watch(conn, &parked, true);
@@ -490,7 +532,16 @@ impl ClusterState {
             Some(Fault::Corrupt) => self.corrupted(&frame),
             _ => frame,
         };
+        let Some(pause) = self.end_throttle(conn) else {
+            return self.outputs.push_back(ClusterOutput::Send { conn, frame });
+        };
+        // It exceeded a quota: the answer comes later, or nothing more for a while.
+        let until = Some(self.now.elapsed + pause);
+        if self.options.as_version < Release::V2_0 {
+            return self.set_busy(conn, until, Activity::Answer(frame));
+        }
         self.outputs.push_back(ClusterOutput::Send { conn, frame });
+        self.set_busy(conn, until, Activity::Nothing);
     }
 
     fn corrupted(&mut self, frame: &Frame) -> Frame {
@@ -501,6 +552,23 @@ impl ClusterState {
             *byte ^= 1 << (bit % 8);
         }
         Frame::of_bytes(body.freeze()).unwrap_or_else(|_| frame.clone())
+    }
+
+    /// Slows a connection down with its next answer.
+    pub(super) fn throttle(&mut self, conn: ConnectionId, pause: Duration) {
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.throttle = connection.throttle.max(Some(pause));
+        }
+    }
+
+    /// What the next answer of a connection tells of that.
+    pub(super) fn throttle_time_ms(&self, conn: ConnectionId) -> i32 {
+        let pause = self.connections.get(&conn).and_then(|connection| connection.throttle);
+        pause.map_or(0, |pause| pause.as_millis() as i32)
+    }
+
+    fn end_throttle(&mut self, conn: ConnectionId) -> Option<Duration> {
+        self.connections.get_mut(&conn)?.throttle.take()
     }
 
     fn record(&mut self, entry: RequestLogEntry) {
@@ -549,6 +617,10 @@ impl ClusterState {
             }
             Some(Activity::Request(header, body)) => self.serve(conn, &header, body, None),
             Some(Activity::Answer(frame)) => self.send(conn, frame),
+            Some(Activity::LastAnswer(frame)) => {
+                self.outputs.push_back(ClusterOutput::Send { conn, frame });
+                self.close(conn);
+            }
             Some(Activity::Elsewhere | Activity::Nothing) | None => {}
         }
         self.proceed(conn);
@@ -585,9 +657,20 @@ impl ClusterState {
         self.connections.get(&conn)?.client_id.clone()
     }
 
-    /// Whether a connection is still there.
-    pub(super) fn is_connected(&self, conn: ConnectionId) -> bool {
-        self.connections.contains_key(&conn)
+    /// Who a connection belongs to.
+    pub(super) fn principal(&self, conn: ConnectionId) -> Str {
+        self.connections.get(&conn).map_or(ANONYMOUS, |connection| connection.principal.clone())
+    }
+
+    pub(super) fn set_principal(&mut self, conn: ConnectionId, principal: Str) {
+        if let Some(connection) = self.connections.get_mut(&conn) {
+            connection.principal = principal;
+        }
+    }
+
+    /// How far a connection has come in proving who it is.
+    pub(super) fn authentication(&mut self, conn: ConnectionId) -> Option<&mut Authentication> {
+        Some(&mut self.connections.get_mut(&conn)?.authentication)
     }
 
     fn complete(&mut self, conn: ConnectionId, frame: Frame) {

@@ -1,6 +1,7 @@
 //! Topics: their names, and what may be created.
 
 use std::fmt;
+use std::time::Duration;
 
 use milena_core::protocol::ErrorCode;
 use milena_core::wire::{Str, Uuid};
@@ -20,17 +21,28 @@ pub(super) struct Topic {
     pub(super) settings: TopicSettings,
 }
 
-/// A topic's own configuration, where it changes what the brokers do.
+/// A topic's configuration, where it changes what the brokers do.
 #[derive(Clone, Copy, Debug)]
+#[allow(dead_code)]
 pub(super) struct TopicSettings {
     pub(super) max_message_bytes: usize,
     pub(super) retention_bytes: u64,
+    /// How long records stay; without end if `None`.
+    pub(super) retention: Option<Duration>,
+    /// `cleanup.policy` has `delete`: retention applies.
+    pub(super) delete: bool,
+    /// `cleanup.policy` has `compact`.
+    pub(super) compact: bool,
     /// `message.timestamp.type=LogAppendTime`
     pub(super) log_append_time: bool,
+    /// A record may be this much older than the broker's clock, if clients give the time.
+    pub(super) timestamp_before_max_ms: i64,
+    /// The same for the time to come.
+    pub(super) timestamp_after_max_ms: i64,
     /// In-sync replicas without which `acks=all` is refused.
-    pub(super) min_in_sync: usize,
+    pub(super) min_in_sync_replicas: usize,
     /// Whether a replica that lacks records may lead when no other is there.
-    pub(super) unclean_election: bool,
+    pub(super) unclean_leader_election: bool,
 }
 
 impl Topic {

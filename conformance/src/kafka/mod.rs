@@ -29,6 +29,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 pub use error::KafkaError;
+pub use program::tool;
 
 pub(crate) use error::tail;
 use jars::Java;

@@ -14,6 +14,22 @@ use super::{KafkaError, tail};
 /// A few files take two seconds; many times that on a loaded machine.
 const COMPILE_LIMIT: Duration = Duration::from_secs(120);
 
+/// A command that runs a class of a release's own jars, such as `org.apache.kafka.tools.ConsoleProducer` (from 4.0 on).
+///
+/// # Errors
+///
+/// Without Java and, the first time, Maven; if the release is unknown or cannot be fetched.
+pub fn tool(version: &str, class: &str) -> Result<Command, KafkaError> {
+    let java = Java::find()?;
+    let jars = Jars::prepare(&Release::parse(version)?, |_| ())?;
+    let mut command = Command::new(&java.program);
+    command.args(jars.jvm_flags(TOOL_MEGABYTES, &Archive::None, None)).arg(class);
+    Ok(command)
+}
+
+/// Console clients hold a few megabytes of records.
+const TOOL_MEGABYTES: u32 = 128;
+
 /// A program in source form.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Program {

@@ -30,6 +30,9 @@ impl fmt::Display for Release {
     }
 }
 
+/// The console and system-test clients.
+const TOOLS: &str = "kafka-tools";
+
 impl Release {
     /// Reads `x.y.z` (`0.x.y.z` before 1.0).
     pub(super) fn parse(text: &str) -> Result<Self, KafkaError> {
@@ -74,7 +77,7 @@ impl Release {
     }
 
     /// What the release needs beside its own jars to start, and to log, on Java 17.
-    fn additions(&self) -> Vec<[&'static str; 3]> {
+    fn additions(&self) -> Vec<[&str; 3]> {
         let mut additions = Vec::new();
         if self.is_before(&[1, 1]) {
             // Java 9 deprecated and Java 11 dropped the package that these releases take their base64 from.
@@ -90,6 +93,7 @@ impl Release {
         }
         if !self.is_before(&[4]) {
             additions.push(["org.apache.logging.log4j", "log4j-slf4j-impl", ""]);
+            additions.push(["org.apache.kafka", TOOLS, &self.text]);
         }
         additions
     }
@@ -115,6 +119,12 @@ impl Release {
             let _ = write!(pom, "<dependency><groupId>{group}</groupId><artifactId>{artifact}</artifactId>");
             if !version.is_empty() {
                 let _ = write!(pom, "<version>{version}</version>");
+            }
+            if artifact == TOOLS {
+                // All that the tools used here need comes with the brokers; the rest of Connect need not.
+                pom.push_str(
+                    "<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>",
+                );
             }
             pom.push_str("</dependency>\n");
         }
@@ -144,8 +154,8 @@ mod tests {
             ("2.8.2", "kafka_2.13", Mode::ZooKeeper, &["slf4j-reload4j"]),
             ("3.3.2", "kafka_2.13", Mode::Kraft, &["slf4j-reload4j"]),
             ("3.9.2", "kafka_2.13", Mode::Kraft, &["slf4j-reload4j"]),
-            ("4.0.1", "kafka_2.13", Mode::Kraft, &["log4j-slf4j-impl"]),
-            ("4.3.1", "kafka_2.13", Mode::Kraft, &["log4j-slf4j-impl"]),
+            ("4.0.1", "kafka_2.13", Mode::Kraft, &["log4j-slf4j-impl", "kafka-tools"]),
+            ("4.3.1", "kafka_2.13", Mode::Kraft, &["log4j-slf4j-impl", "kafka-tools"]),
         ];
         for (text, artifact, mode, additions) in table {
             let release = release(text);
@@ -166,7 +176,11 @@ mod tests {
         let pom = release("4.3.1").pom();
         assert!(pom.contains("<artifactId>log4j-bom</artifactId><version>2.25.4</version>"), "{pom}");
         assert!(pom.contains("<artifactId>log4j-slf4j-impl</artifactId></dependency>"), "{pom}");
-        assert_eq!(pom.matches("<dependency>").count(), 3, "{pom}");
+        assert_eq!(pom.matches("<dependency>").count(), 4, "{pom}");
+        assert!(
+            pom.contains("<artifactId>kafka-tools</artifactId><version>4.3.1</version><exclusions>"),
+            "{pom}"
+        );
     }
 
     #[test]

@@ -16,6 +16,7 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use super::lock;
+use super::network::State;
 use super::plan::ProcessId;
 use super::stuck::{Alive, Name, Owner, Wait};
 
@@ -41,7 +42,7 @@ pub(super) struct Inbox {
     /// What the task that has its turn waits for, as far as it said so.
     waits: Mutex<Vec<Wait>>,
     turns: AtomicU64,
-    /// Whose turn it is, or was last.
+    /// Whose turn it is.
     current: Mutex<Option<Name>>,
 }
 
@@ -156,14 +157,19 @@ impl Inbox {
         self.turns.load(Ordering::Relaxed)
     }
 
-    /// Whose turn it is, or was last.
-    pub(super) fn current(&self) -> Option<Name> {
-        *lock(&self.current)
+    /// Whose turn it is, in words.
+    pub(super) fn current(&self) -> String {
+        lock(&self.current).map_or("the simulator".to_owned(), |task| task.to_string())
     }
 
     fn begin(&self, task: Name) {
         self.turns.fetch_add(1, Ordering::Relaxed);
         *lock(&self.current) = Some(task);
+    }
+
+    /// Not called after a panic: it is told whose it was.
+    fn over(&self) {
+        *lock(&self.current) = None;
     }
 }
 
@@ -206,6 +212,7 @@ impl<'run> Executor<'run> {
             self.inbox.begin(task.name);
             let waker = Waker::from(task.waker.clone());
             let done = task.job.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
+            self.inbox.over();
             task.waits.clear();
             task.waits.append(&mut lock(&self.inbox.waits));
             task.name.learn(&task.waits);
@@ -250,11 +257,12 @@ impl<'run> Executor<'run> {
         self.inbox.leave(task.name);
         self.inbox.begin(task.name);
         drop(task);
+        self.inbox.over();
     }
 
     /// Tasks that have not ended.
-    pub(super) fn alive(&self) -> Vec<Alive> {
-        let alive = |task: &Entry<'_>| Alive::new(task.name, &task.waits, task.since, task.turns);
+    pub(super) fn alive(&self, state: &State) -> Vec<Alive> {
+        let alive = |task: &Entry<'_>| Alive::new(task.name, &task.waits, task.since, task.turns, state);
         self.tasks.values().map(alive).collect()
     }
 

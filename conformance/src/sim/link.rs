@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use milena_core::CloseReason;
 use milena_core::drive::Stream;
-use milena_core::protocol::BrokerId;
+use milena_core::protocol::{ApiKey, BrokerId};
 use milena_core::wire::Framer;
 
 use super::lock;
@@ -57,6 +57,8 @@ pub(super) struct Link {
     pub(super) up: Pipe,
     pub(super) down: Pipe,
     pub(super) framer: Framer,
+    /// What the broker was asked and has not answered, with the correlation ids.
+    pub(super) asked: VecDeque<(i32, ApiKey)>,
     pub(super) received: BytesMut,
     pub(super) ended: bool,
     /// The client has let go of it.
@@ -86,6 +88,7 @@ impl Link {
             up: Pipe::default(),
             down: Pipe::default(),
             framer: Framer::new(MAX_REQUEST_BYTES),
+            asked: VecDeque::new(),
             received: BytesMut::new(),
             ended: false,
             abandoned: false,
@@ -98,6 +101,12 @@ impl Link {
 
     pub(super) fn pipe(&mut self, up: bool) -> &mut Pipe {
         if up { &mut self.up } else { &mut self.down }
+    }
+
+    /// A request was answered; those before it wanted no answer.
+    pub(super) fn answered(&mut self, correlation_id: i32) {
+        let done = self.asked.iter().position(|(asked, _)| *asked == correlation_id);
+        self.asked.drain(..done.map_or(0, |index| index + 1));
     }
 
     pub(super) fn wake(&mut self) {
@@ -161,7 +170,7 @@ impl Stream for SimStream {
             return Poll::Ready(Ok(0));
         }
         link.wait(cx);
-        self.shared.inbox.wait(Wait::Data(link.broker));
+        self.shared.inbox.wait(Wait::Data(link.broker, self.link));
         Poll::Pending
     }
 

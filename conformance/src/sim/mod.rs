@@ -3,7 +3,7 @@
 //! [`run`] gives a future a [`World`], from which it gets clients: the very `Client`, `Writer` and `Reader` of every
 //! runtime, on the core's async driver. The network between them and the brokers cuts and delays what it carries by
 //! chance from the seed, and no time passes but virtual time, so that minutes take milliseconds, and the same seed leads
-//! to the same [`Trace`], each time.
+//! to the same [`Trace`], each time. [`check`] is the test that runs many seeds. `docs/simulation.md` is the page for users.
 //!
 //! ```
 //! use milena_conformance::cluster::ClusterOptions;
@@ -22,6 +22,7 @@
 //! ```
 
 mod check;
+mod draw;
 mod executor;
 mod faults;
 mod ledger;
@@ -59,7 +60,6 @@ use crate::cluster::{ClusterOptions, ClusterState};
 use executor::{Executor, Inbox};
 use network::{Shared, State};
 use runtime::{SimRuntime, Sleep};
-
 use stuck::Owner;
 
 pub use check::{Failure, Verdict, check, find, seeds};
@@ -163,17 +163,16 @@ pub fn run<T: Send + 'static>(
 /// Waits for the outcome for as long as tasks have their turns.
 fn watch<T>(outcome: &Receiver<Result<T, Stuck>>, inbox: &Inbox, after: Duration) -> Result<T, Stuck> {
     let mut turns = None;
-    let task = || inbox.current().map_or("the simulator".to_owned(), |task| task.to_string());
     loop {
         match outcome.recv_timeout(after) {
             Ok(result) => return result,
             Err(RecvTimeoutError::Timeout) if turns == Some(inbox.turns()) => {
-                return Err(Stuck::Blocked { task: task(), after });
+                return Err(Stuck::Blocked { task: inbox.current(), after });
             }
             Err(RecvTimeoutError::Timeout) => turns = Some(inbox.turns()),
             // What can panic is caught, but for the drop of a panic's own payload.
             Err(RecvTimeoutError::Disconnected) => {
-                return Err(Stuck::Panic { task: task(), message: "its panic panicked".to_owned() });
+                return Err(Stuck::Panic { task: inbox.current(), message: "its panic panicked".to_owned() });
             }
         }
     }
@@ -205,16 +204,15 @@ fn play<T>(
                 continue;
             }
             return Err(match (executor.main_is_alive(), alive) {
-                (false, _) => Stuck::LeftOver(executor.alive()),
-                (true, true) => Stuck::TimeLimit(executor.alive()),
-                (true, false) => Stuck::Deadlock(executor.alive()),
+                (false, _) => Stuck::LeftOver(executor.alive(&state)),
+                (true, true) => Stuck::TimeLimit(executor.alive(&state)),
+                (true, false) => Stuck::Deadlock(executor.alive(&state)),
             });
         }
-        Err(Stuck::TurnLimit(executor.alive()))
+        Err(Stuck::TurnLimit(executor.alive(&lock(&shared.state))))
     }));
     let panicked = |panic: Box<dyn Any + Send>| {
-        let task = shared.inbox.current().map_or("the simulator".to_owned(), |task| task.to_string());
-        Err(Stuck::Panic { task, message: message(&*panic) })
+        Err(Stuck::Panic { task: shared.inbox.current(), message: message(&*panic) })
     };
     let result = result.unwrap_or_else(panicked);
     executor.clear();
@@ -306,6 +304,11 @@ impl fmt::Debug for World {
         f.debug_struct("World").field("now", &self.now()).finish_non_exhaustive()
     }
 }
+
+/// The code of the page for users is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/simulation.md")]
+struct Page;
 
 /// A poisoned lock is a panic that the run reports already.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use milena_core::Address;
-use milena_core::protocol::{self, BrokerId};
+use milena_core::protocol::{self, ApiKey, BrokerId};
 use milena_core::record::Batches;
 use milena_core::wire::Frame;
 
@@ -188,6 +188,11 @@ impl State {
 
     // ---- links ----
 
+    /// What the broker at the end of a link was asked and has not answered.
+    pub(super) fn asked(&self, link: u64) -> impl Iterator<Item = ApiKey> {
+        self.links.get(&link).into_iter().flat_map(|link| link.asked.iter().map(|(_, key)| *key))
+    }
+
     pub(super) fn connect(&mut self, process: ProcessId, address: &Address) -> Option<u64> {
         let broker = *self.hosts.get(&address.host).filter(|_| address.port == PORT)?;
         let id = self.next_link;
@@ -335,6 +340,7 @@ impl State {
             if let Ok((header, _)) = protocol::decode_request_header(frame.clone()) {
                 let (key, version) = (header.request_api_key, header.request_api_version);
                 let correlation_id = header.correlation_id;
+                link.asked.push_back((correlation_id, key));
                 self.tell(Told::Request { link: id, broker, key, version, correlation_id, bytes });
             }
             self.cluster.handle_frame(now, conn, frame);
@@ -400,8 +406,10 @@ impl State {
                 ClusterOutput::Send { conn, frame } => {
                     let Some(id) = self.by_connection.get(&conn).copied() else { continue };
                     let frame = self.corrupted(id, &frame).unwrap_or_else(|| frame.to_bytes());
-                    let broker = self.links[&id].broker;
                     let correlation_id = protocol::correlation_id(&frame[4..]).unwrap_or_default();
+                    let Some(link) = self.links.get_mut(&id) else { continue };
+                    let broker = link.broker;
+                    link.answered(correlation_id);
                     self.tell(Told::Answer { link: id, broker, correlation_id, bytes: frame.len() - 4 });
                     self.send_in_pieces(id, false, frame);
                 }

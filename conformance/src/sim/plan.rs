@@ -247,6 +247,8 @@ pub enum Kind {
     MoveLeader,
     Delay,
     DelayAnswer,
+    /// A client is told to pause.
+    Throttle,
     ErrorCode,
     Answer,
     CloseBefore,
@@ -287,6 +289,7 @@ impl Fault {
             Fault::Requests { fault, .. } => match fault {
                 RequestFault::Delay(_) => Kind::Delay,
                 RequestFault::DelayAnswer(_) => Kind::DelayAnswer,
+                RequestFault::Throttle(_) => Kind::Throttle,
                 RequestFault::Error(_) => Kind::ErrorCode,
                 RequestFault::Answer(_) => Kind::Answer,
                 RequestFault::CloseBefore => Kind::CloseBefore,
@@ -371,9 +374,10 @@ impl Fault {
 
 impl Kind {
     /// What may be ordered for requests.
-    const OF_REQUESTS: [Kind; 9] = [
+    const OF_REQUESTS: [Kind; 10] = [
         Kind::Delay,
         Kind::DelayAnswer,
+        Kind::Throttle,
         Kind::ErrorCode,
         Kind::Answer,
         Kind::CloseBefore,
@@ -413,6 +417,7 @@ impl fmt::Display for Kind {
             Kind::MoveLeader => "leader move",
             Kind::Delay => "request delayed",
             Kind::DelayAnswer => "answer delayed",
+            Kind::Throttle => "throttled",
             Kind::ErrorCode => "error code",
             Kind::Answer => "answered by user code",
             Kind::CloseBefore => "closed before serving",

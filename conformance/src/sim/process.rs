@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
 use super::plan::ProcessId;
-use super::stuck::Owner;
+use super::stuck::{Owner, Wait};
 use super::{World, lock};
 
 impl World {
@@ -50,7 +50,8 @@ impl World {
     ) -> impl Future<Output = Option<T>> + Send + 'static {
         let ending = Ending(Arc::new(Mutex::new(State { value: None, dropped: false, waker: None })));
         let state = ending.0.clone();
-        self.shared.inbox.spawn(self.process, Owner::User(Location::caller()), async move {
+        let inbox = self.shared.inbox.clone();
+        let name = inbox.spawn(self.process, Owner::User(Location::caller()), async move {
             let value = task.await;
             lock(&ending.0).value = Some(value);
         });
@@ -60,6 +61,7 @@ impl World {
                 return Poll::Ready(state.value.take());
             }
             state.waker = Some(cx.waker().clone());
+            inbox.wait(Wait::Task(name));
             Poll::Pending
         })
     }

@@ -60,6 +60,8 @@ static SCENARIOS: [Scenario; 8] = [
         kinds: &[
             Kind::Delay,
             Kind::DelayAnswer,
+            Kind::Throttle,
+            Kind::Throttle,
             Kind::ErrorCode,
             Kind::CloseBefore,
             Kind::CloseAfter,
@@ -75,7 +77,7 @@ static SCENARIOS: [Scenario; 8] = [
 ];
 
 /// Every kind that chance may choose: all but those that are lies.
-static MIXED: [Kind; 31] = [
+static MIXED: [Kind; 32] = [
     Kind::Latency,
     Kind::Stall,
     Kind::Bandwidth,
@@ -97,6 +99,7 @@ static MIXED: [Kind; 31] = [
     Kind::MoveLeader,
     Kind::Delay,
     Kind::DelayAnswer,
+    Kind::Throttle,
     Kind::ErrorCode,
     Kind::CloseBefore,
     Kind::CloseAfter,

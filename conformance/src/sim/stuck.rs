@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use milena_core::protocol::BrokerId;
 
+use super::network::State;
 use super::plan::ProcessId;
 
 /// Why a run did not come to its end.
@@ -86,9 +87,14 @@ pub struct Alive {
 }
 
 impl Alive {
-    pub(super) fn new(name: Name, waits: &[Wait], since: Duration, turns: u64) -> Self {
-        let waits_for = waits.iter().map(Wait::to_string).collect();
-        Alive { task: name.to_string(), waits_for, since, turns }
+    pub(super) fn new(name: Name, waits: &[Wait], since: Duration, turns: u64, state: &State) -> Self {
+        let told = |wait: &Wait| match wait {
+            Wait::Data(_, link) => {
+                state.asked(*link).fold(wait.to_string(), |told, key| format!("{told}, asked for {key}"))
+            }
+            _ => wait.to_string(),
+        };
+        Alive { task: name.to_string(), waits_for: waits.iter().map(told).collect(), since, turns }
     }
 }
 
@@ -129,7 +135,8 @@ pub(super) enum Owner {
 pub(super) enum Wait {
     Time(Duration),
     Connect(BrokerId),
-    Data(BrokerId),
+    /// From that broker, on that link.
+    Data(BrokerId, u64),
     Room(BrokerId),
     Task(Name),
 }
@@ -139,7 +146,7 @@ impl Name {
     pub(super) fn learn(&mut self, waits: &[Wait]) {
         if let Owner::Client(_, broker @ None) = &mut self.owner {
             *broker = waits.iter().find_map(|wait| match wait {
-                Wait::Connect(broker) | Wait::Data(broker) | Wait::Room(broker) => Some(*broker),
+                Wait::Connect(broker) | Wait::Data(broker, _) | Wait::Room(broker) => Some(*broker),
                 Wait::Time(_) | Wait::Task(_) => None,
             });
         }
@@ -155,6 +162,10 @@ impl fmt::Display for Name {
             Owner::Client(client, Some(broker)) => {
                 write!(f, "client {client}, connection to broker {broker}")
             }
+        }?;
+        match self.process {
+            ProcessId(0) => Ok(()),
+            ProcessId(process) => write!(f, " in process {process}"),
         }
     }
 }
@@ -164,7 +175,7 @@ impl fmt::Display for Wait {
         match self {
             Wait::Time(at) => write!(f, "the time {:.6} s", at.as_secs_f64()),
             Wait::Connect(broker) => write!(f, "a connection to broker {broker}"),
-            Wait::Data(broker) => write!(f, "data from broker {broker}"),
+            Wait::Data(broker, _) => write!(f, "data from broker {broker}"),
             Wait::Room(broker) => write!(f, "room to send to broker {broker}"),
             Wait::Task(task) => write!(f, "the result of {task}"),
         }

@@ -17,6 +17,8 @@ pub struct Trace {
     requests: u64,
     fired: BTreeMap<Kind, u64>,
     tail: VecDeque<(Duration, Event)>,
+    /// The last notes from before the tail: what the user's code said is not to drown in what the network did.
+    notes: VecDeque<(Duration, Event)>,
     kept: usize,
 }
 
@@ -37,7 +39,8 @@ pub(super) enum Event {
 impl Trace {
     pub(super) fn new(kept: usize) -> Self {
         let digest = Digest(0xcbf2_9ce4_8422_2325);
-        Trace { digest, events: 0, requests: 0, fired: BTreeMap::new(), tail: VecDeque::new(), kept }
+        let (tail, notes) = (VecDeque::new(), VecDeque::new());
+        Trace { digest, events: 0, requests: 0, fired: BTreeMap::new(), tail, notes, kept }
     }
 
     /// What all events and bytes came to, in one number.
@@ -73,10 +76,15 @@ impl Trace {
         self.events += 1;
         self.requests += u64::from(matches!(event, Event::Request { .. }));
         (at, &event).hash(&mut self.digest);
-        if self.tail.len() == self.kept {
-            self.tail.pop_front();
-        }
         self.tail.push_back((at, event));
+        if self.tail.len() > self.kept
+            && let Some(oldest @ (_, Event::Note(_))) = self.tail.pop_front()
+        {
+            self.notes.push_back(oldest);
+            if self.notes.len() > self.kept {
+                self.notes.pop_front();
+            }
+        }
     }
 
     /// Data arrived.
@@ -130,7 +138,10 @@ impl Hasher for Digest {
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} events, digest {:016x}; the last {}:", self.events, self.digest.0, self.tail.len())?;
-        self.tail.iter().try_for_each(|(at, event)| writeln!(f, "{:>11.6} {event}", at.as_secs_f64()))
+        self.notes
+            .iter()
+            .chain(&self.tail)
+            .try_for_each(|(at, event)| writeln!(f, "{:>11.6} {event}", at.as_secs_f64()))
     }
 }
 

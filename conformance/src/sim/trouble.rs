@@ -111,6 +111,7 @@ impl Stage<'_> {
             Kind::KillMachine => Fault::Kill { process, machine: true },
             Kind::Delay
             | Kind::DelayAnswer
+            | Kind::Throttle
             | Kind::ErrorCode
             | Kind::Answer
             | Kind::CloseBefore
@@ -178,6 +179,7 @@ fn of_request(kind: Kind, random: &mut Random) -> (ApiKey, RequestFault) {
     let fault = match kind {
         Kind::Delay => RequestFault::Delay(delay),
         Kind::DelayAnswer => RequestFault::DelayAnswer(delay),
+        Kind::Throttle => RequestFault::Throttle(delay),
         Kind::CloseBefore => RequestFault::CloseBefore,
         Kind::NeverAnswer => RequestFault::NeverAnswer,
         Kind::AnswerTwice => RequestFault::AnswerTwice,

@@ -335,8 +335,9 @@ fn producer_ids_are_given_out() {
         ..transactional.clone()
     };
     assert_eq!(script.call(conn, named(1), 4).producer_epoch, 2);
-    assert_eq!(script.call(conn, named(1), 4).error_code, ErrorCode::PRODUCER_FENCED);
-    assert_eq!(script.call(conn, named(1), 3).error_code, ErrorCode::INVALID_PRODUCER_EPOCH);
+    assert_eq!(script.call(conn, named(1), 4).producer_epoch, 2, "the same again");
+    assert_eq!(script.call(conn, named(0), 4).error_code, ErrorCode::PRODUCER_FENCED);
+    assert_eq!(script.call(conn, named(0), 3).error_code, ErrorCode::INVALID_PRODUCER_EPOCH);
 }
 
 #[test]

@@ -327,7 +327,7 @@ fn compaction_keeps_the_newest_record_of_each_key() {
                 &[],
             );
         }
-        script.produced(conn, builder.seal(codec, Producer::NONE).unwrap());
+        assert_eq!(script.produced(conn, builder.seal(codec, Producer::NONE).unwrap()).0, ErrorCode::NONE);
     }
     let size = |script: &Script| script.state.log("t", 0).map(|batch| batch.size_bytes()).sum::<usize>();
     let before = size(&script);
@@ -336,13 +336,14 @@ fn compaction_keeps_the_newest_record_of_each_key() {
     let left = fetched(&script.call(conn, now(fetch_request("t", 0, 0)), 12));
     assert_eq!(left, values(&[(3, "cnone"), (4, "blz4"), (5, "alz4")]));
     assert_eq!(script.state.offsets("t", 0), Some((0, 6)));
-    assert_eq!(script.state.delete_records("t", 0, 4), Some(4));
+    assert_eq!(script.state.delete_records_before("t", 0, 4), Some(4));
     assert_eq!(script.state.offsets("t", 0), Some((4, 6)));
     assert_eq!(
         fetched(&script.call(conn, now(fetch_request("t", 0, 3)), 12)),
         failed(ErrorCode::OFFSET_OUT_OF_RANGE)
     );
     script.advance(60_000);
+    script.state.handle_timeout(script.now);
     assert_eq!(script.state.delete_expired("t", ms(1_000)), 1);
     assert_eq!(script.state.offsets("t", 0), Some((6, 6)));
 }

@@ -71,7 +71,7 @@ impl Script {
             self.now.wall_ms += (to - self.now.elapsed).as_millis() as i64;
             self.now.elapsed = to;
             if due.is_none() {
-                return;
+                return self.drain();
             }
             self.state.handle_timeout(self.now);
             self.drain();

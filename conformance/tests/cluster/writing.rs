@@ -96,7 +96,8 @@ fn bad_batches_are_refused_with_their_codes() {
     let ahead = ahead.seal(Compression::None, Producer::NONE).unwrap();
     assert_eq!(script.produced(conn, ahead), (ErrorCode::INVALID_TIMESTAMP, -1));
     let transactional = Producer { id: ProducerId(1), epoch: 0, base_sequence: 0, transactional: true };
-    assert_eq!(script.produced(conn, batch_with(&["a"], transactional)), (ErrorCode::INVALID_TXN_STATE, -1));
+    let nobodys = ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    assert_eq!(script.produced(conn, batch_with(&["a"], transactional)), (nobodys, -1));
     assert_eq!(script.state.offsets("t", 0), Some((0, 0)), "nothing was written");
     let response = script.call(conn, produce_request("t", 0, 2, good.clone()), 12);
     assert_eq!(response.responses[0].partition_responses[0].error_code, ErrorCode::INVALID_REQUIRED_ACKS);

@@ -8,4 +8,5 @@ mod old_formats;
 mod protocol;
 mod records;
 mod round_trip;
+mod truth;
 mod versions;

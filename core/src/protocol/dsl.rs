@@ -138,6 +138,10 @@ macro_rules! structs {
             fn throttle_time_ms(&self) -> i32 {
                 throttle_time!(self; $($field)*)
             }
+
+            fn set_throttle_time_ms(&mut self, time_ms: i32) {
+                set_throttle_time!(self, time_ms; $($field)*);
+            }
         }
     )* };
 }
@@ -152,6 +156,19 @@ macro_rules! throttle_time {
     };
     ($this:ident; $other:ident $($rest:ident)*) => {
         throttle_time!($this; $($rest)*)
+    };
+}
+
+/// Sets that field.
+macro_rules! set_throttle_time {
+    ($this:ident, $time_ms:ident;) => {
+        let _ = $time_ms;
+    };
+    ($this:ident, $time_ms:ident; throttle_time_ms $($rest:ident)*) => {
+        $this.throttle_time_ms = $time_ms;
+    };
+    ($this:ident, $time_ms:ident; $other:ident $($rest:ident)*) => {
+        set_throttle_time!($this, $time_ms; $($rest)*);
     };
 }
 

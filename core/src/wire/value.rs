@@ -48,6 +48,9 @@ pub trait Struct: std::fmt::Debug {
 
     /// How long the broker asks its client to pause, in ms; 0 in structs that don't say.
     fn throttle_time_ms(&self) -> i32;
+
+    /// Has the client pause, where the struct can say so.
+    fn set_throttle_time_ms(&mut self, time_ms: i32);
 }
 
 /// Told every field that a message has in one version, in order.

@@ -5,6 +5,7 @@ use milena_core::protocol::api_versions::{FinalizedFeatureKey, SupportedFeatureK
 use milena_core::protocol::{ApiKey, ApiVersionsRequest, ApiVersionsResponse, ErrorCode};
 
 use super::{Call, Outcome};
+use crate::cluster::admin::TRANSACTION_VERSION;
 use crate::cluster::release::Release;
 use crate::cluster::state::ClusterState;
 
@@ -24,19 +25,23 @@ impl ClusterState {
             // Before version 4 a feature whose range starts at 0 could not be told to clients (KIP-584, KAFKA-17011).
             if call.version >= 4 {
                 response.supported_features.push(SupportedFeatureKey {
-                    name: "transaction.version".into(),
+                    name: TRANSACTION_VERSION.into(),
                     min_version: 0,
                     max_version: 2,
                     ..Default::default()
                 });
             }
-            response.finalized_features_epoch = 1;
-            response.finalized_features.push(FinalizedFeatureKey {
-                name: "transaction.version".into(),
-                max_version_level: 2,
-                min_version_level: 2,
-                ..Default::default()
-            });
+            let features = self.admin.features;
+            response.finalized_features_epoch = features.epoch;
+            // A feature at level 0 is not there.
+            if features.transaction_version > 0 {
+                response.finalized_features.push(FinalizedFeatureKey {
+                    name: TRANSACTION_VERSION.into(),
+                    max_version_level: features.transaction_version,
+                    min_version_level: features.transaction_version,
+                    ..Default::default()
+                });
+            }
         }
         response
     }

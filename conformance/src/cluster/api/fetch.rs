@@ -11,7 +11,9 @@ use milena_core::protocol::{BrokerId, ErrorCode, FetchRequest, FetchResponse, Le
 use milena_core::wire::{Frame, Str};
 
 use super::{Call, Outcome, Parked};
+use crate::cluster::admin::{Operation, ResourceType};
 use crate::cluster::partition::Partition;
+use crate::cluster::release::Release;
 use crate::cluster::replication::Place;
 use crate::cluster::sessions::{Asked, Context};
 use crate::cluster::state::ClusterState;
@@ -84,7 +86,10 @@ impl ClusterState {
 
     fn place_of(&self, call: &Call, asked: &Asked) -> Result<Place, ErrorCode> {
         let name = self.topic_name(call.version >= BY_ID, &asked.topic, &asked.topic_id)?;
-        Ok((name, asked.partition.partition))
+        match self.authorize(call, Operation::Read, ResourceType::Topic, &name) {
+            true => Ok((name, asked.partition.partition)),
+            false => Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+        }
     }
 
     /// Whether a fetch need not wait: enough bytes are there, a partition has something else to tell, or none was named.
@@ -110,7 +115,7 @@ impl ClusterState {
     pub(super) fn complete_fetch(&mut self, fetch: ParkedFetch) -> Frame {
         let call = &fetch.call;
         let mut budget = Budget {
-            left: fetch.max_bytes,
+            left: fetch.max_bytes.min(self.most_fetched(call)),
             // Before version 3 a batch larger than the limit was never returned whole.
             first_whole: call.version >= 3,
             cut: self.options.cut_last_batch,
@@ -133,7 +138,7 @@ impl ClusterState {
                 }),
             }
         }
-        call.answer::<FetchRequest>(response)
+        self.answer_fetch(call, response)
     }
 
     fn fetch_partition(
@@ -156,15 +161,18 @@ impl ClusterState {
             Ok(read) => return read,
             Err(code) => code,
         };
+        let known = place.ok().and_then(|(name, _)| self.partition(&name, index));
         let mut refused = PartitionData {
             partition_index: index,
             error_code: code,
             high_watermark: -1,
+            // What brokers of today say of a partition that they do not look at.
+            aborted_transactions: (known.is_none() && self.options.as_version >= Release::V3_0)
+                .then(Vec::new),
             records: Some(Bytes::new()),
             ..Default::default()
         };
         let moved = matches!(code, ErrorCode::NOT_LEADER_OR_FOLLOWER | ErrorCode::FENCED_LEADER_EPOCH);
-        let known = place.ok().and_then(|(name, _)| self.partition(&name, index));
         if let Some(partition) = known
             && moved
             && call.version >= TELLS_LEADER
@@ -259,6 +267,7 @@ fn read(
         high_watermark,
         last_stable_offset: line.last_stable_offset().min(high_watermark),
         log_start_offset: line.log.start_offset(),
+        aborted_transactions: None,
         records: Some(Bytes::new()),
         ..Default::default()
     };
@@ -284,8 +293,13 @@ fn read(
         budget.left = budget.left.saturating_sub(records.len());
     }
     if fetch.committed_only {
-        let aborted: Vec<AbortedTransaction> = Vec::new();
-        answer.aborted_transactions = Some(aborted);
+        let aborted = line.producers.aborted(asked.fetch_offset, bound).into_iter();
+        let aborted = aborted.map(|(producer_id, first_offset)| AbortedTransaction {
+            producer_id,
+            first_offset,
+            ..Default::default()
+        });
+        answer.aborted_transactions = Some(aborted.collect());
     }
     answer.records = Some(records);
     Ok(answer)

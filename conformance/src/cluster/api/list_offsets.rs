@@ -9,8 +9,10 @@ use milena_core::protocol::{ErrorCode, LeaderEpoch, ListOffsetsRequest, ListOffs
 use milena_core::record::{Batch, Limits};
 
 use super::{Call, found};
+use crate::cluster::admin::{Operation, ResourceType};
 use crate::cluster::log::PartitionLog;
 use crate::cluster::partition::Partition;
+use crate::cluster::release::Release;
 use crate::cluster::state::ClusterState;
 use crate::cluster::topic::Topic;
 
@@ -29,11 +31,14 @@ const NOWHERE: Located = (-1, -1, LeaderEpoch::NONE);
 impl ClusterState {
     pub(super) fn list_offsets(&mut self, call: &Call, request: ListOffsetsRequest) -> ListOffsetsResponse {
         let mut seen = BTreeSet::new();
+        let release = self.options.as_version;
         let topics = request.topics.into_iter().map(|asked| {
             let topic = self.topics.get(&*asked.name);
+            let may = self.authorize(call, Operation::Describe, ResourceType::Topic, &asked.name);
             let partitions = asked.partitions.iter().map(|partition| {
                 match seen.insert((asked.name.clone(), partition.partition_index)) {
-                    true => list_partition(call, topic, partition, request.isolation_level),
+                    _ if !may => refused(partition.partition_index, ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+                    true => list_partition(call, topic, partition, request.isolation_level, release),
                     false => refused(partition.partition_index, ErrorCode::INVALID_REQUEST),
                 }
             });
@@ -52,6 +57,7 @@ fn list_partition(
     topic: Option<&Topic>,
     asked: &ListOffsetsPartition,
     isolation_level: i8,
+    release: Release,
 ) -> ListOffsetsPartitionResponse {
     let partition_index = asked.partition_index;
     let checked = match call.forced {
@@ -77,7 +83,7 @@ fn list_partition(
             ..Default::default()
         };
     }
-    match locate(call, partition, asked.timestamp, isolation_level) {
+    match locate(call, release, partition, asked.timestamp, isolation_level) {
         Ok((timestamp, offset, leader_epoch)) => ListOffsetsPartitionResponse {
             partition_index,
             timestamp,
@@ -96,6 +102,7 @@ fn refused(partition_index: i32, error_code: ErrorCode) -> ListOffsetsPartitionR
 
 fn locate(
     call: &Call,
+    release: Release,
     partition: &Partition,
     timestamp: i64,
     isolation_level: i8,
@@ -133,7 +140,7 @@ fn locate(
         // Nothing is ever uploaded to a tier.
         LATEST_TIERED if version >= 9 => Ok(NOWHERE),
         EARLIEST_PENDING_UPLOAD if version >= 11 => Ok(NOWHERE),
-        ..0 => Err(ErrorCode::UNSUPPORTED_VERSION),
+        ..0 if release >= Release::V3_0 => Err(ErrorCode::UNSUPPORTED_VERSION),
         _ => {
             settled?;
             let holding = visible().find(|entry| entry.max_timestamp >= timestamp);

@@ -9,6 +9,7 @@ use milena_core::protocol::{BrokerId, ErrorCode, MetadataRequest, MetadataRespon
 use milena_core::wire::{Str, Uuid};
 
 use super::Call;
+use crate::cluster::admin::{CLUSTER, Operation, ResourceType};
 use crate::cluster::coordinator::is_internal;
 use crate::cluster::partition::Partition;
 use crate::cluster::release::Release;
@@ -26,7 +27,13 @@ impl ClusterState {
             asked => asked,
         };
         let topics = match asked {
-            None => self.topics.keys().map(|name| self.described(call, name)).collect(),
+            None => {
+                let visible = self
+                    .topics
+                    .keys()
+                    .filter(|name| self.may(call, Operation::Describe, name) || call.forced.is_some());
+                visible.map(|name| self.described(call, name)).collect()
+            }
             Some(topics) => {
                 // A topic named twice is answered once.
                 let mut seen = BTreeSet::new();
@@ -40,6 +47,7 @@ impl ClusterState {
                     .collect()
             }
         };
+        let topics = self.with_operations(call, request.include_topic_authorized_operations, topics);
         let listed = self.brokers.iter().filter(|broker| self.is_listed(call.broker, broker.id));
         let brokers = listed.map(|broker| MetadataResponseBroker {
             node_id: broker.id,
@@ -53,12 +61,39 @@ impl ClusterState {
             cluster_id: Some(self.cluster_id.to_string().into()),
             controller_id: self.controller(),
             topics,
+            cluster_authorized_operations: match request.include_cluster_authorized_operations {
+                true => self.cluster_operations(call),
+                false => i32::MIN,
+            },
             ..Default::default()
         }
     }
 
+    /// Adds what the connection may do with each topic that it may see (KIP-430).
+    fn with_operations(
+        &self,
+        call: &Call,
+        wanted: bool,
+        mut topics: Vec<MetadataResponseTopic>,
+    ) -> Vec<MetadataResponseTopic> {
+        let known = topics.iter_mut().filter(|topic| wanted && topic.error_code == ErrorCode::NONE);
+        for topic in known {
+            let name = topic.name.as_deref().unwrap_or_default();
+            topic.topic_authorized_operations = self.authorized_operations(call, ResourceType::Topic, name);
+        }
+        topics
+    }
+
+    /// What the connection may do with the cluster; nothing is told to those who may not describe it.
+    pub(in crate::cluster) fn cluster_operations(&self, call: &Call) -> i32 {
+        match self.authorize(call, Operation::Describe, ResourceType::Cluster, CLUSTER) {
+            true => self.authorized_operations(call, ResourceType::Cluster, CLUSTER),
+            false => 0,
+        }
+    }
+
     /// The first broker that is alive.
-    pub(super) fn controller(&self) -> BrokerId {
+    pub(in crate::cluster) fn controller(&self) -> BrokerId {
         let alive = self.brokers.iter().find(|broker| self.is_alive(broker.id));
         alive.map_or(BrokerId::NONE, |broker| broker.id)
     }
@@ -70,14 +105,26 @@ impl ClusterState {
         id: Uuid,
         create: bool,
     ) -> MetadataResponseTopic {
-        let Some(name) = name else {
+        // An id counts, even where there is an empty name beside it.
+        let Some(name) = name.filter(|_| id.is_zero()) else {
             return match self.topic_names.get(&id) {
-                Some(name) => self.described(call, name),
+                Some(name) if self.may(call, Operation::Describe, name) => self.described(call, name),
+                Some(_) => unknown(call, None, id, ErrorCode::TOPIC_AUTHORIZATION_FAILED),
                 None => unknown(call, None, id, ErrorCode::UNKNOWN_TOPIC_ID),
             };
         };
+        if !self.may(call, Operation::Describe, &name) {
+            return unknown(call, Some(name), Uuid::default(), ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+        }
         if self.topics.contains_key(&*name) {
             return self.described(call, &name);
+        }
+        let may_create = || {
+            self.authorize(call, Operation::Create, ResourceType::Cluster, CLUSTER)
+                || self.may(call, Operation::Create, &name)
+        };
+        if create && !may_create() {
+            return unknown(call, Some(name), Uuid::default(), ErrorCode::TOPIC_AUTHORIZATION_FAILED);
         }
         let code = match topic::check_name(&name) {
             Err(error) => error.code,
@@ -90,6 +137,10 @@ impl ClusterState {
             Ok(()) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         };
         unknown(call, Some(name), Uuid::default(), code)
+    }
+
+    fn may(&self, call: &Call, operation: Operation, topic: &str) -> bool {
+        self.authorize(call, operation, ResourceType::Topic, topic)
     }
 
     fn described(&self, call: &Call, name: &Str) -> MetadataResponseTopic {
@@ -113,7 +164,7 @@ impl ClusterState {
         }
     }
 
-    fn leadership(
+    pub(in crate::cluster) fn leadership(
         &self,
         call: &Call,
         partition: &Partition,

@@ -6,17 +6,16 @@ mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
 mod produce;
-mod topics;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use milena_core::protocol::{
-    ApiKey, ApiVersionsRequest, BrokerId, CreateTopicsRequest, DeleteTopicsRequest, ErrorCode, FetchRequest,
-    FindCoordinatorRequest, ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest,
-    Request, encode_response,
+    ApiKey, ApiVersionsRequest, BrokerId, ErrorCode, FetchRequest, FindCoordinatorRequest,
+    ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, Request,
+    encode_response,
 };
-use milena_core::wire::{Frame, Str, Uuid};
+use milena_core::wire::{Frame, Str, Struct, Uuid};
 
 use super::partition::Partition;
 use super::replication::Place;
@@ -35,8 +34,6 @@ pub(super) const SERVED: &[ApiKey] = &[
     ApiKey::METADATA,
     ApiKey::FIND_COORDINATOR,
     ApiKey::API_VERSIONS,
-    ApiKey::CREATE_TOPICS,
-    ApiKey::DELETE_TOPICS,
     ApiKey::OFFSET_FOR_LEADER_EPOCH,
 ];
 
@@ -48,6 +45,8 @@ pub(super) struct Call {
     pub(super) key: ApiKey,
     pub(super) version: i16,
     pub(super) correlation_id: i32,
+    /// How long the answer tells the client to pause.
+    pub(super) throttle: Duration,
     /// A fault's code, to answer with instead of serving.
     pub(super) forced: Option<ErrorCode>,
 }
@@ -61,6 +60,8 @@ pub(super) enum Outcome {
     Elsewhere,
     /// It waits for what happens to partitions, or for its deadline.
     Park(Parked),
+    /// An answer that is the last: it comes after a while, as it would else be quick to guess passwords.
+    Refuse(Frame),
     /// A broker hangs up instead of answering.
     Close,
     /// A broker hangs up on what is no request.
@@ -100,6 +101,9 @@ impl Call {
     ///
     /// When the response has no form in this version: the brokers' own mistake, whatever the request was.
     pub(super) fn answer<R: Request>(&self, mut response: R::Response) -> Frame {
+        if !self.throttle.is_zero() {
+            response.set_throttle_time_ms(self.throttle.as_millis() as i32);
+        }
         match encode_response::<R>(&mut response, self.version, self.correlation_id) {
             Ok(frame) => frame,
             Err(error) => panic!("a simulated broker built a response that cannot be sent: {error}"),
@@ -152,12 +156,6 @@ impl ClusterState {
             }
             ApiKey::API_VERSIONS => {
                 answered(call, body, |request: ApiVersionsRequest| self.api_versions(call, request))
-            }
-            ApiKey::CREATE_TOPICS => {
-                answered(call, body, |request: CreateTopicsRequest| self.create_topics(call, request))
-            }
-            ApiKey::DELETE_TOPICS => {
-                answered(call, body, |request: DeleteTopicsRequest| self.delete_topics(call, request))
             }
             ApiKey::OFFSET_FOR_LEADER_EPOCH => {
                 answered(call, body, |request: OffsetForLeaderEpochRequest| {

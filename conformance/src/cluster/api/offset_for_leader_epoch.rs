@@ -39,12 +39,7 @@ fn located(call: &Call, topic: Option<&Topic>, asked: &OffsetForLeaderPartition)
         }),
     };
     let (error_code, end) = match checked {
-        Ok(partition) => {
-            let line = partition.line(call.broker);
-            // An epoch newer than the leader's is not known, which is no error.
-            let known = asked.leader_epoch <= partition.belief(call.broker).epoch;
-            (ErrorCode::NONE, known.then(|| line.log.end_of_epoch(asked.leader_epoch)).flatten())
-        }
+        Ok(partition) => (ErrorCode::NONE, partition.line(call.broker).log.end_of_epoch(asked.leader_epoch)),
         Err(code) => (code, None),
     };
     let (leader_epoch, end_offset) = end.unwrap_or((LeaderEpoch::NONE, -1));

@@ -9,16 +9,25 @@ use milena_core::protocol::{BrokerId, ErrorCode, LeaderEpoch, ProduceRequest, Pr
 use milena_core::record::{Batch, Batches, Compression, Limits, RecordError};
 use milena_core::wire::{Frame, Str};
 
-use super::{Call, Outcome, Parked};
-use crate::cluster::idempotence::Verdict;
+use super::{Call, Outcome, Parked, found};
+use crate::cluster::admin::{Operation, ResourceType};
+use crate::cluster::producers::Verdict;
 use crate::cluster::release::Release;
 use crate::cluster::replication::Place;
 use crate::cluster::state::ClusterState;
 
-/// `log.message.timestamp.after.max.ms` since 4.0: one hour (KIP-1030).
-const FARTHEST_AHEAD_MS: i64 = 60 * 60 * 1000;
 /// First version that tells who leads instead (KIP-951).
 const TELLS_LEADER: i16 = 10;
+
+/// Refusals of the log itself, which tell where it starts.
+const TELLS_START: [ErrorCode; 6] = [
+    ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+    ErrorCode::INVALID_PRODUCER_EPOCH,
+    ErrorCode::UNKNOWN_PRODUCER_ID,
+    ErrorCode::DUPLICATE_SEQUENCE_NUMBER,
+    ErrorCode::INVALID_TIMESTAMP,
+    ErrorCode::NOT_ENOUGH_REPLICAS,
+];
 
 /// Where a batch was written, or already is.
 struct Appended {
@@ -58,7 +67,13 @@ impl ClusterState {
             for partition in topic.partition_data {
                 let appended = match &name {
                     _ if call.forced.is_some() => Err(refusal(call.forced.unwrap_or(ErrorCode::NONE))),
-                    Ok(name) => self.append(call, request.acks, name, partition.index, partition.records),
+                    Ok(name) if !self.authorize(call, Operation::Write, ResourceType::Topic, name) => {
+                        Err(refusal(ErrorCode::TOPIC_AUTHORIZATION_FAILED))
+                    }
+                    Ok(name) => {
+                        let id = request.transactional_id.as_ref();
+                        self.append(call, request.acks, id, name, partition.index, partition.records)
+                    }
                     Err(code) => Err(refusal(*code)),
                 };
                 let mut answer = PartitionProduceResponse { index: partition.index, ..Default::default() };
@@ -78,8 +93,14 @@ impl ClusterState {
                     (Err((code, message)), name) => {
                         failed = true;
                         let nodes = &mut parked.response.node_endpoints;
-                        self.refuse(call, name.as_ref().ok(), &mut answer, nodes, code);
+                        let name = name.as_ref().ok();
+                        self.refuse(call, name, &mut answer, nodes, code);
                         answer.error_message = Some(message.into());
+                        if TELLS_START.contains(&code)
+                            && let Some(partition) = name.and_then(|name| self.partition(name, answer.index))
+                        {
+                            answer.log_start_offset = partition.line(call.broker).log.start_offset();
+                        }
                     }
                 }
                 partition_responses.push(answer);
@@ -147,7 +168,7 @@ impl ClusterState {
             return Some(Err(ErrorCode::NOT_LEADER_OR_FOLLOWER));
         }
         let reached = partition.line(broker).high_watermark >= end_offset;
-        reached.then(|| match belief.in_sync.len() >= topic.settings.min_in_sync {
+        reached.then(|| match belief.in_sync.len() >= topic.settings.min_in_sync_replicas {
             true => Ok(()),
             false => Err(ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND),
         })
@@ -181,11 +202,21 @@ impl ClusterState {
         &mut self,
         call: &Call,
         acks: i16,
+        transactional_id: Option<&Str>,
         name: &Str,
         index: i32,
         records: Option<Bytes>,
     ) -> Result<Appended, Refusal> {
         let release = self.options.as_version;
+        found(self.topics.get(name), index).map_err(refusal)?;
+        let batch = only_batch(call.version, records.unwrap_or_default())
+            .map_err(|refused| aged(refused, release))?;
+        if !(-1..=1).contains(&acks) {
+            return Err(refusal(ErrorCode::INVALID_REQUIRED_ACKS));
+        }
+        if batch.is_transactional() {
+            self.verify_transactional(call, transactional_id, name, index, &batch).map_err(refusal)?;
+        }
         let Some(topic) = self.topics.get_mut(name) else {
             return Err(refusal(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
         };
@@ -193,15 +224,10 @@ impl ClusterState {
         let Some(partition) = topic.partition_mut(index) else {
             return Err(refusal(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
         };
-        let batch = only_batch(call.version, records.unwrap_or_default())
-            .map_err(|refused| aged(refused, release))?;
-        if !(-1..=1).contains(&acks) {
-            return Err(refusal(ErrorCode::INVALID_REQUIRED_ACKS));
-        }
         partition.check(call.broker, LeaderEpoch::NONE, true).map_err(refusal)?;
         let in_sync = partition.belief(call.broker).in_sync.len();
-        if acks == -1 && in_sync < settings.min_in_sync {
-            let least = settings.min_in_sync;
+        if acks == -1 && in_sync < settings.min_in_sync_replicas {
+            let least = settings.min_in_sync_replicas;
             let message = format!(
                 "The size of the current ISR is {in_sync}, which is insufficient to satisfy the min.isr requirement of \
                  {least} for partition {name}-{index}"
@@ -218,14 +244,13 @@ impl ClusterState {
         }
         check_batch(&batch, self.options.validate_records).map_err(|refused| aged(refused, release))?;
         let now_ms = self.now.wall_ms;
-        if release >= Release::V4_0
-            && !settings.log_append_time
-            && batch.max_timestamp() > now_ms + FARTHEST_AHEAD_MS
-        {
-            let message = format!(
-                "Timestamp {} of the batch is more than {FARTHEST_AHEAD_MS} ms after the broker's time {now_ms}.",
-                batch.max_timestamp()
-            );
+        let (oldest, newest) = (
+            now_ms.saturating_sub(settings.timestamp_before_max_ms),
+            now_ms.saturating_add(settings.timestamp_after_max_ms),
+        );
+        if !settings.log_append_time && !(oldest..=newest).contains(&batch.max_timestamp()) {
+            let timestamp = batch.max_timestamp();
+            let message = format!("Timestamp {timestamp} of the batch is not between {oldest} and {newest}.");
             return Err((ErrorCode::INVALID_TIMESTAMP, message));
         }
         let line = partition.line(call.broker);
@@ -243,7 +268,7 @@ impl ClusterState {
                 let append_time = settings.log_append_time.then_some(now_ms);
                 let base_offset = partition.append(call.broker, &batch, append_time);
                 partition.line_mut(call.broker).log.retain(settings.retention_bytes);
-                partition.start_moved();
+                partition.start_moved(release);
                 self.woken.extend(&partition.waiting);
                 self.replicate(&(name.clone(), index));
                 Ok(Appended {
@@ -264,7 +289,7 @@ fn only_batch(version: i16, records: Bytes) -> Result<Batch, Refusal> {
             let message = "Message formats v0 and v1 are not stored by this broker.";
             (ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT, message.to_owned())
         }
-        RecordError::UnsupportedMagic(magic) => {
+        RecordError::UnsupportedMagic(magic @ ..2) => {
             let message = format!(
                 "Produce requests with version {version} are only allowed to contain record batches \
                                    with magic version 2, not {magic}"
@@ -310,10 +335,6 @@ fn check_batch(batch: &Batch, records_too: bool) -> Result<(), Refusal> {
     }
     if batch.is_control() {
         return invalid("Clients are not allowed to write control records".to_owned());
-    }
-    if batch.is_transactional() {
-        let message = "The transaction that the batch belongs to is not known.".to_owned();
-        return Err((ErrorCode::INVALID_TXN_STATE, message));
     }
     if !records_too {
         return Ok(());

@@ -30,14 +30,16 @@ impl ScramMechanism {
         }
     }
 
-    fn hash(self, data: &[u8]) -> Vec<u8> {
+    /// The mechanism's hash.
+    pub fn hash(self, data: &[u8]) -> Vec<u8> {
         match self {
             ScramMechanism::Sha256 => Sha256::digest(data).to_vec(),
             ScramMechanism::Sha512 => Sha512::digest(data).to_vec(),
         }
     }
 
-    pub(super) fn hmac(self, key: &[u8], data: &[u8]) -> Vec<u8> {
+    /// The mechanism's HMAC.
+    pub fn hmac(self, key: &[u8], data: &[u8]) -> Vec<u8> {
         match self {
             ScramMechanism::Sha256 => mac::<Hmac<Sha256>>(key, data).finalize().into_bytes().to_vec(),
             ScramMechanism::Sha512 => mac::<Hmac<Sha512>>(key, data).finalize().into_bytes().to_vec(),
@@ -78,7 +80,9 @@ pub struct SaltedPassword {
 }
 
 impl SaltedPassword {
-    pub(super) fn derive(mechanism: ScramMechanism, password: &str, salt: &[u8], iterations: u32) -> Self {
+    /// Salts and hashes a password, as whoever makes a credential does; a client has
+    /// [`Challenge::salt_password`](super::Challenge::salt_password). Slow by the number of iterations.
+    pub fn derive(mechanism: ScramMechanism, password: &str, salt: &[u8], iterations: u32) -> Self {
         let password = password.as_bytes();
         // RFC 5802's Hi is the first block of PBKDF2.
         let bytes = match mechanism {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use milena_core::protocol::create_topics::{
-    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig, CreatableTopicResult,
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfigs, CreatableTopicResult,
 };
 use milena_core::protocol::delete_topics::{DeletableTopicResult, DeleteTopicState};
 use milena_core::protocol::{
@@ -11,20 +11,26 @@ use milena_core::protocol::{
 };
 use milena_core::wire::{Str, Uuid};
 
-use super::Call;
+use crate::cluster::admin::{CLUSTER, Operation, Overrides, ResourceType};
+use crate::cluster::api::Call;
 use crate::cluster::release::Release;
 use crate::cluster::state::ClusterState;
-use crate::cluster::topic::{MOST_PARTITIONS_CREATED, TopicError, TopicSettings};
+use crate::cluster::topic::{MOST_PARTITIONS_CREATED, TopicError};
+
+/// First versions that are refused what exceeds a quota (KIP-599).
+const STRICT_CREATE: i16 = 6;
+const STRICT_DELETE: i16 = 5;
 
 /// What was created, or would have been.
 struct Created {
     id: Uuid,
     partitions: usize,
     replicas: usize,
+    configs: Overrides,
 }
 
 impl ClusterState {
-    pub(super) fn create_topics(
+    pub(in crate::cluster::admin) fn create_topics(
         &mut self,
         call: &Call,
         request: CreateTopicsRequest,
@@ -45,14 +51,7 @@ impl ClusterState {
                 _ => Err(TopicError::new(ErrorCode::INVALID_REQUEST, "Duplicate topic name.")),
             };
             topics.push(match created {
-                Ok(created) => CreatableTopicResult {
-                    name: topic.name,
-                    topic_id: created.id,
-                    num_partitions: created.partitions as i32,
-                    replication_factor: created.replicas as i16,
-                    configs: Some(Vec::new()),
-                    ..Default::default()
-                },
+                Ok(created) => self.told(call, topic.name, created),
                 Err(error) => CreatableTopicResult {
                     name: topic.name,
                     error_code: error.code,
@@ -62,7 +61,52 @@ impl ClusterState {
                 },
             });
         }
-        CreateTopicsResponse { topics, ..Default::default() }
+        let throttle_time_ms = self.throttle_time_ms(call.conn);
+        CreateTopicsResponse { throttle_time_ms, topics, ..Default::default() }
+    }
+
+    /// A created topic; what it is like is for those to know who may read configurations.
+    fn told(&self, call: &Call, name: Str, created: Created) -> CreatableTopicResult {
+        let result = CreatableTopicResult {
+            topic_id: created.id,
+            error_message: None,
+            configs: Some(Vec::new()),
+            ..Default::default()
+        };
+        if !self.authorize(call, Operation::DescribeConfigs, ResourceType::Topic, &name) {
+            let topic_config_error_code = ErrorCode::TOPIC_AUTHORIZATION_FAILED;
+            return CreatableTopicResult { name, topic_config_error_code, ..result };
+        }
+        let configs = match call.version {
+            ..5 => Vec::new(),
+            _ => self.told_topic_configs(&created.configs),
+        };
+        let configs = configs.into_iter().map(|(name, value, config_source)| CreatableTopicConfigs {
+            name,
+            value,
+            config_source,
+            ..Default::default()
+        });
+        CreatableTopicResult {
+            name,
+            num_partitions: created.partitions as i32,
+            replication_factor: created.replicas as i16,
+            configs: Some(configs.collect()),
+            ..result
+        }
+    }
+
+    /// Whether a topic may be created, as far as its name goes.
+    fn check_may_create(&self, call: &Call, name: &str) -> Result<(), TopicError> {
+        if name == "__cluster_metadata" {
+            let message = "Creation of internal topic __cluster_metadata is prohibited.";
+            return Err(TopicError::new(ErrorCode::INVALID_REQUEST, message));
+        }
+        let may = |resource, name| self.authorize(call, Operation::Create, resource, name);
+        match may(ResourceType::Cluster, CLUSTER) || may(ResourceType::Topic, name) {
+            true => Ok(()),
+            false => Err(TopicError::new(ErrorCode::TOPIC_AUTHORIZATION_FAILED, "Authorization failed.")),
+        }
     }
 
     fn create_one(
@@ -73,6 +117,7 @@ impl ClusterState {
         budget: &mut usize,
     ) -> Result<Created, TopicError> {
         self.check_controller(call)?;
+        self.check_may_create(call, &topic.name)?;
         let assignment = if topic.assignments.is_empty() {
             let defaults_allowed = self.options.as_version >= Release::V2_4;
             if topic.num_partitions == -1 && !defaults_allowed {
@@ -96,17 +141,26 @@ impl ClusterState {
                 "Excessively large number of partitions per request.",
             )
         })?;
-        let settings = configured(self.default_settings(), &topic.configs)?;
+        self.count_mutations(call, assignment.len(), call.version >= STRICT_CREATE)
+            .map_err(|(code, message)| TopicError::new(code, message))?;
+        let configs = topic.configs.iter().map(|config| (&config.name, config.value.as_ref()));
+        let configs =
+            self.topic_overrides(configs).map_err(|(code, message)| TopicError::new(code, message))?;
         let (partitions, replicas) = (assignment.len(), assignment.first().map_or(0, Vec::len));
         let id = match validate_only {
             true => Uuid::default(),
-            false => self.insert_topic(&topic.name, assignment, settings),
+            false => {
+                let id = self.insert_topic(&topic.name, assignment, self.default_settings());
+                self.configure_topic(&topic.name, configs.clone());
+                self.on_leaders_changed();
+                id
+            }
         };
-        Ok(Created { id, partitions, replicas })
+        Ok(Created { id, partitions, replicas, configs })
     }
 
     /// Brokers of a cluster without ZooKeeper forward to the controller; the others leave that to the client.
-    fn check_controller(&self, call: &Call) -> Result<(), TopicError> {
+    pub(in crate::cluster::admin) fn check_controller(&self, call: &Call) -> Result<(), TopicError> {
         if let Some(code) = call.forced {
             return Err(TopicError::new(code, code.name()));
         }
@@ -156,7 +210,7 @@ impl ClusterState {
         Ok(assigned.into_iter().map(|assignment| assignment.broker_ids.iter().collect()).collect())
     }
 
-    pub(super) fn delete_topics(
+    pub(in crate::cluster::admin) fn delete_topics(
         &mut self,
         call: &Call,
         request: DeleteTopicsRequest,
@@ -165,7 +219,9 @@ impl ClusterState {
         let asked = by_name.map(|name| DeleteTopicState { name: Some(name), ..Default::default() });
         let asked: Vec<_> = if call.version >= 6 { request.topics } else { asked.collect() };
         let responses = asked.into_iter().map(|topic| self.delete_one(call, topic));
-        DeleteTopicsResponse { responses: responses.collect(), ..Default::default() }
+        let responses = responses.collect();
+        let throttle_time_ms = self.throttle_time_ms(call.conn);
+        DeleteTopicsResponse { throttle_time_ms, responses, ..Default::default() }
     }
 
     fn delete_one(&mut self, call: &Call, asked: DeleteTopicState) -> DeletableTopicResult {
@@ -184,7 +240,11 @@ impl ClusterState {
             (None, true) => {
                 Err(TopicError::new(ErrorCode::INVALID_REQUEST, "Neither topic name nor id were specified."))
             }
+            // Who may not describe a topic is not told whether it is there.
             (Some(name), true) => match self.topics.get(&**name) {
+                _ if !self.authorize(call, Operation::Describe, ResourceType::Topic, name) => {
+                    Err(unauthorized())
+                }
                 Some(topic) => Ok((name.clone(), topic.id)),
                 None => Err(unknown(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)),
             },
@@ -194,7 +254,7 @@ impl ClusterState {
             },
         };
         let located = self.check_controller(call).and(located);
-        match located {
+        match located.and_then(|(name, id)| self.check_may_delete(call, name, id)) {
             Ok((name, id)) => {
                 self.remove_topic(&name);
                 result(Some(name), id, None)
@@ -202,6 +262,29 @@ impl ClusterState {
             Err(error) => result(asked.name, asked.topic_id, Some(error)),
         }
     }
+
+    fn check_may_delete(&mut self, call: &Call, name: Str, id: Uuid) -> Result<(Str, Uuid), TopicError> {
+        let may = |resource, name| self.authorize(call, Operation::Delete, resource, name);
+        if !may(ResourceType::Cluster, CLUSTER) && !may(ResourceType::Topic, &name) {
+            return Err(unauthorized());
+        }
+        if self.broker_config("delete.topic.enable") == *"false" {
+            let code = if call.version < 3 {
+                ErrorCode::INVALID_REQUEST
+            } else {
+                ErrorCode::TOPIC_DELETION_DISABLED
+            };
+            return Err(TopicError::new(code, "Topic deletion is disabled."));
+        }
+        let partitions = self.topics.get(&*name).map_or(0, |topic| topic.partitions.len());
+        self.count_mutations(call, partitions, call.version >= STRICT_DELETE)
+            .map_err(|(code, message)| TopicError::new(code, message))?;
+        Ok((name, id))
+    }
+}
+
+fn unauthorized() -> TopicError {
+    TopicError::new(ErrorCode::TOPIC_AUTHORIZATION_FAILED, "Topic authorization failed.")
 }
 
 fn unknown(code: ErrorCode) -> TopicError {
@@ -210,37 +293,4 @@ fn unknown(code: ErrorCode) -> TopicError {
         _ => "This server does not host this topic-partition.",
     };
     TopicError::new(code, message)
-}
-
-/// A new topic's settings; configurations that change nothing here are accepted and forgotten.
-fn configured(
-    mut settings: TopicSettings,
-    configs: &[CreatableTopicConfig],
-) -> Result<TopicSettings, TopicError> {
-    for config in configs {
-        let invalid = |why: &str| {
-            let message =
-                format!("Invalid value {:?} for configuration {}: {why}", config.value, config.name);
-            TopicError::new(ErrorCode::INVALID_CONFIG, message)
-        };
-        let Some(value) = config.value.as_deref() else { return Err(invalid("null is not supported")) };
-        match &*config.name {
-            "max.message.bytes" => {
-                settings.max_message_bytes = value.parse().map_err(|_| invalid("not a size"))?
-            }
-            "retention.bytes" => {
-                let bytes: i64 = value.parse().map_err(|_| invalid("not a size"))?;
-                settings.retention_bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-            }
-            "message.timestamp.type" => {
-                settings.log_append_time = match value {
-                    "CreateTime" => false,
-                    "LogAppendTime" => true,
-                    _ => return Err(invalid("not one of CreateTime, LogAppendTime")),
-                };
-            }
-            _ => {}
-        }
-    }
-    Ok(settings)
 }

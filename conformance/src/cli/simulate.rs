@@ -57,7 +57,6 @@ fn print(text: &str) -> Result<(), Failure> {
     io::stdout().write_all(text.as_bytes()).map_err(|error| Failure::Failed(error.to_string()))
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long it took; nothing simulated depends on it")]
 fn simulate(options: &Options) -> Result<(), Failure> {
     let start = Instant::now();
     let failures = AtomicU64::new(0);

@@ -19,7 +19,6 @@ pub struct Shrunk {
 
 /// Looks for the smallest simulation that fails as long as there is real time left: first the shortest prefix of the
 /// fault plan, then that without single faults, then with less work. `None` if the simulation itself does not fail.
-#[expect(clippy::disallowed_methods, reason = "a bound on the search; nothing simulated depends on it")]
 pub fn shrink(simulation: &Simulation, limit: Duration) -> Option<Shrunk> {
     let why = simulation.run().result.err()?;
     let start = Instant::now();

@@ -2,8 +2,8 @@
 //!
 //! [`ClusterState`] has no sockets, clocks, threads or randomness of its own, so a test or a simulator runs it on virtual
 //! time, and the same inputs always give the same outputs. [`Cluster`] lends it loopback sockets and threads, and any
-//! Kafka client can talk to it. It speaks through `milena_core`'s `wire`, `protocol` and `record` only and shares no code
-//! with the client's machines, so it cannot share their mistakes.
+//! Kafka client can talk to it. It speaks through `milena_core`'s `wire`, `protocol` and `record` (and SCRAM's hashes) only and
+//! shares no code with the client's machines, so it cannot share their mistakes.
 //!
 //! It behaves as Apache Kafka of the release it is told to be ([`ClusterOptions::as_version`]), with these simplifications:
 //! what coordinators know is never lost, and message formats v0 and v1 are neither stored nor converted to.

@@ -14,6 +14,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use milena_core::protocol::create_acls::AclCreation;
 use milena_core::protocol::{BrokerId, LeaderEpoch};
 use milena_core::record::Batch;
 use milena_core::wire::Framer;
@@ -243,6 +244,16 @@ impl Cluster {
     /// See [`ClusterState::on_request`].
     pub fn on_request(&self, requests: impl Into<Requests>, fault: Fault) {
         self.shared.step(|state, _| state.on_request(requests, fault));
+    }
+
+    /// See [`ClusterState::add_acls`].
+    pub fn add_acls(&self, rules: impl IntoIterator<Item = AclCreation>) -> Result<(), TopicError> {
+        self.shared.step(|state, _| state.add_acls(rules))
+    }
+
+    /// See [`ClusterState::set_quota`].
+    pub fn set_quota(&self, user: Option<&str>, client_id: Option<&str>, key: &str, value: f64) {
+        self.shared.step(|state, _| state.set_quota(user, client_id, key, value));
     }
 
     /// Crashes a broker: its connections and its listener close, and connecting to it is refused when this returns.

@@ -23,7 +23,6 @@ pub(super) struct Topic {
 
 /// A topic's configuration, where it changes what the brokers do.
 #[derive(Clone, Copy, Debug)]
-#[allow(dead_code)]
 pub(super) struct TopicSettings {
     pub(super) max_message_bytes: usize,
     pub(super) retention_bytes: u64,

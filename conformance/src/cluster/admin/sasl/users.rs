@@ -66,7 +66,8 @@ impl ClusterState {
         call: &Call,
         request: AlterUserScramCredentialsRequest,
     ) -> AlterUserScramCredentialsResponse {
-        let allowed = self.check_cluster(call, Operation::Alter);
+        let controller = self.check_controller(call).map_err(|error| (error.code, error.message));
+        let allowed = self.check_cluster(call, Operation::Alter).and(controller);
         let deleted = request.deletions.iter().map(|deletion| (&deletion.name, deletion.mechanism, None));
         let upserted = request.upsertions.iter();
         let upserted = upserted.map(|upsertion| (&upsertion.name, upsertion.mechanism, Some(upsertion)));

@@ -197,6 +197,21 @@ impl Partition {
         self.behind.remove(&broker);
     }
 
+    /// A broker stops to go on alone. If it led last, nobody has led since, and it alone is in sync, what it wrote meanwhile
+    /// is the log; else it is lost.
+    pub(super) fn end_alone(&mut self, broker: BrokerId) {
+        let Some(Behind { line: Some(line), .. }) = self.behind.remove(&broker) else { return };
+        if self.now.leader == BrokerId::NONE && self.now.in_sync == [broker] {
+            self.main = line;
+            let has = Follower {
+                end_offset: self.main.log.end_offset(),
+                high_watermark: self.main.high_watermark,
+                known: false,
+            };
+            self.followers.insert(broker, has);
+        }
+    }
+
     // ---- the log ----
 
     /// Appends a batch at `broker`, which takes itself for the leader, and returns its base offset.
@@ -275,21 +290,19 @@ impl Partition {
             let line = (broker == old.leader).then(|| self.main.fork());
             self.behind.entry(broker).or_insert(Behind { belief: old.clone(), line });
         }
-        self.leave(old.leader);
+        match old.leader {
+            BrokerId::NONE => self.end_alone(leader),
+            _ => self.leave(old.leader),
+        }
         self.now.leader = leader;
         self.now.epoch.0 += 1;
         if leader == BrokerId::NONE {
             return;
         }
-        // It led last, was cut off from the others since, and nobody has led after it: what it wrote alone is the log.
-        if old.leader == BrokerId::NONE
-            && let Some(Behind { line: Some(line), .. }) = self.behind.remove(&leader)
-        {
-            self.main = line;
-        } else if let Some(had) = self.followers.get(&leader) {
+        if let Some(had) = self.followers.get(&leader) {
             self.main.truncate(had.end_offset);
-            self.main.high_watermark =
-                self.main.high_watermark.min(had.high_watermark.max(self.main.log.start_offset()));
+            let known = had.high_watermark.max(self.main.log.start_offset());
+            self.main.high_watermark = self.main.high_watermark.min(known);
         }
         self.followers.remove(&leader);
         if !self.now.in_sync.contains(&leader) {
@@ -307,11 +320,9 @@ impl Partition {
 
     /// A leader becomes a replica among others, with all that it has.
     fn leave(&mut self, leader: BrokerId) {
-        if leader != BrokerId::NONE {
-            let high_watermark = self.main.high_watermark;
-            let end_offset = self.on_leaders_disk.take().unwrap_or(self.main.log.end_offset());
-            self.followers.insert(leader, Follower { end_offset, high_watermark, known: false });
-        }
+        let high_watermark = self.main.high_watermark;
+        let end_offset = self.on_leaders_disk.take().unwrap_or(self.main.log.end_offset());
+        self.followers.insert(leader, Follower { end_offset, high_watermark, known: false });
     }
 
     /// The in-sync replica that is to lead when nobody does, or `broker` does not any more; any replica if `unclean`.

@@ -83,6 +83,7 @@ impl ClusterState {
         for place in self.places() {
             let lost = if lose_page_cache { Some(self.draw()) } else { None };
             let Some(partition) = self.partition_mut(&place.0, place.1) else { continue };
+            partition.end_alone(broker);
             partition.learn(broker);
             if let Some(lost) = lost {
                 partition.lose(broker, |start, end| start + (lost % (end - start + 1) as u64) as i64);
@@ -124,9 +125,7 @@ impl ClusterState {
     pub fn rejoin_broker(&mut self, broker: BrokerId) -> bool {
         let Some(known) = self.broker_mut(broker).filter(|known| known.isolated) else { return false };
         known.isolated = false;
-        if known.fenced {
-            self.unfence(broker);
-        }
+        self.unfence(broker);
         for place in self.places() {
             self.learn_later(&place, broker);
             self.replicate(&place);

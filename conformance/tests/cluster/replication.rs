@@ -229,6 +229,32 @@ fn the_only_replica_keeps_what_it_wrote_while_cut_off() {
     assert_eq!(fetched(&script.call(conn, now(fetch_request("t", 0, 0)), 12)), values(&[(0, "a")]));
 }
 
+/// Found by the simulator: what it had acknowledged while cut off was lost when it crashed before it rejoined.
+#[test]
+fn the_only_replica_keeps_what_it_wrote_while_cut_off_through_a_crash() {
+    let mut script = lagging(0, |options| options.default_replication_factor = 1);
+    let conn = script.connect(1);
+    script.state.isolate_broker(ONE);
+    assert_eq!(script.produced(conn, batch(&["a"])), (ErrorCode::NONE, 0));
+    script.state.crash_broker(ONE, false);
+    script.state.start_broker(ONE);
+    let conn = script.connect(1);
+    assert_eq!(fetched(&script.call(conn, now(fetch_request("t", 0, 0)), 12)), values(&[(0, "a")]));
+}
+
+/// Found by the simulator: the partition stayed without a leader for ever.
+#[test]
+fn a_broker_that_was_cut_off_while_the_leader_restarted_leads_when_it_is_back() {
+    let mut script = lagging(0, |options| options.broker_session = ms(9_000));
+    script.state.isolate_broker(TWO);
+    script.state.isolate_broker(THREE);
+    script.state.crash_broker(ONE, false);
+    script.state.start_broker(ONE);
+    assert_eq!(script.state.leader("t", 0).unwrap().0, BrokerId::NONE, "2 and 3 are in sync, but not there");
+    script.state.rejoin_broker(TWO);
+    assert_eq!(script.state.leader("t", 0).unwrap().0, TWO);
+}
+
 #[test]
 fn brokers_hear_of_a_new_leader_later() {
     let mut script = lagging(0, |options| options.metadata_lag = (ms(50), ms(50)));

@@ -42,6 +42,7 @@ impl ClusterOptions {
         // A number is one, or it would have been refused; those that a field cannot hold are as good as its largest.
         let number = || value.parse::<i64>().unwrap_or(0);
         let int = || i32::try_from(number()).unwrap_or(i32::MAX);
+        let millis = || Duration::from_millis(u64::try_from(number()).unwrap_or(0));
         match name {
             "auto.create.topics.enable" => self.auto_create_topics = value.eq_ignore_ascii_case("true"),
             "num.partitions" => self.default_partitions = int(),
@@ -50,6 +51,20 @@ impl ClusterOptions {
             }
             "message.max.bytes" => self.max_message_bytes = usize::try_from(number()).unwrap_or(0),
             "log.retention.bytes" => self.retention_bytes = u64::try_from(number()).unwrap_or(u64::MAX),
+            "min.insync.replicas" => self.min_in_sync_replicas = usize::try_from(number()).unwrap_or(1),
+            "unclean.leader.election.enable" => {
+                self.unclean_leader_election = value.eq_ignore_ascii_case("true");
+            }
+            "replica.lag.time.max.ms" => self.replica_lag_max = millis(),
+            "broker.session.timeout.ms" => self.broker_session = millis(),
+            "max.incremental.fetch.session.cache.slots" => {
+                self.fetch_sessions = usize::try_from(number()).unwrap_or(0);
+            }
+            "group.initial.rebalance.delay.ms" => self.group_initial_rebalance_delay = millis(),
+            "group.min.session.timeout.ms" => self.group_min_session_timeout = millis(),
+            "group.max.session.timeout.ms" => self.group_max_session_timeout = millis(),
+            "group.max.size" => self.group_max_size = usize::try_from(number()).unwrap_or(usize::MAX),
+            "offsets.retention.minutes" => self.offsets_retention = millis() * 60_000,
             "authorizer.class.name" => self.authorizer = !value.is_empty(),
             "super.users" => {
                 let users = value.split(';').map(str::trim).filter(|user| !user.is_empty());
@@ -83,6 +98,14 @@ impl ClusterOptions {
             ),
             ("message.max.bytes", self.max_message_bytes.to_string()),
             ("log.retention.bytes", i64::try_from(self.retention_bytes).unwrap_or(-1).to_string()),
+            ("min.insync.replicas", self.min_in_sync_replicas.to_string()),
+            ("unclean.leader.election.enable", self.unclean_leader_election.to_string()),
+            ("replica.lag.time.max.ms", self.replica_lag_max.as_millis().to_string()),
+            ("group.initial.rebalance.delay.ms", self.group_initial_rebalance_delay.as_millis().to_string()),
+            ("group.min.session.timeout.ms", self.group_min_session_timeout.as_millis().to_string()),
+            ("group.max.session.timeout.ms", self.group_max_session_timeout.as_millis().to_string()),
+            ("group.max.size", i32::try_from(self.group_max_size).unwrap_or(i32::MAX).to_string()),
+            ("offsets.retention.minutes", (self.offsets_retention.as_secs() / 60).to_string()),
             ("offsets.topic.num.partitions", partitions.clone()),
             ("transaction.state.log.num.partitions", partitions.clone()),
             ("share.coordinator.state.topic.num.partitions", partitions),

@@ -116,6 +116,9 @@ fn verifiable_clients_write_idempotently_and_consume_in_groups() {
     }
     let cluster = cluster();
     let bootstrap = cluster.bootstrap();
+    // It turns idempotence off, by turning off retries, unless it is told otherwise.
+    let config = std::env::temp_dir().join(format!("milena-idempotent-{}.properties", std::process::id()));
+    std::fs::write(&config, "enable.idempotence=true\nretries=100\n").unwrap();
     let written = run(
         "VerifiableProducer",
         &[
@@ -127,8 +130,11 @@ fn verifiable_clients_write_idempotently_and_consume_in_groups() {
             "2000",
             "--repeating-keys",
             "50",
+            "--command-config",
+            config.to_str().unwrap(),
         ],
     );
+    std::fs::remove_file(config).unwrap();
     let written = events(&written);
     assert_eq!(written["producer_send_success"].len(), 2000);
     assert!(!written.contains_key("producer_send_error"));

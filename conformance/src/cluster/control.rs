@@ -63,9 +63,12 @@ impl ClusterState {
         self.broker_mut(broker).map(|known| known.disk_latency = latency).is_some()
     }
 
-    /// Deletes what is older than the topic's retention now; returns how many partitions lost something.
-    pub fn delete_expired(&mut self, topic: &str, retention: Duration) -> usize {
-        let oldest_ms = self.now.wall_ms - retention.as_millis() as i64;
+    /// Deletes what is older than a topic's `retention.ms` now, as brokers do every five minutes; returns how many
+    /// partitions lost something.
+    pub fn delete_expired(&mut self, topic: &str) -> usize {
+        let settings = self.topics.get(topic).map(|topic| topic.settings).filter(|settings| settings.delete);
+        let Some(retention) = settings.and_then(|settings| settings.retention) else { return 0 };
+        let oldest_ms = self.now.wall_ms.saturating_sub(retention.as_millis() as i64);
         self.each_log(topic, |log| log.expire(oldest_ms))
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use milena_core::protocol::find_coordinator::Coordinator;
 use milena_core::protocol::{
-    BrokerId, ErrorCode, FindCoordinatorRequest, FindCoordinatorResponse, LeaderEpoch,
+    ApiKey, BrokerId, ErrorCode, FindCoordinatorRequest, FindCoordinatorResponse, LeaderEpoch,
 };
 use milena_core::wire::Str;
 
@@ -114,6 +114,21 @@ impl ClusterState {
     ) -> Result<(), ErrorCode> {
         if let Some(code) = call.forced {
             return Err(code);
+        }
+        let (resource, refusal) = match kind {
+            CoordinatorKind::Transaction => {
+                (ResourceType::TransactionalId, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
+            }
+            _ => (ResourceType::Group, ErrorCode::GROUP_AUTHORIZATION_FAILED),
+        };
+        let operation = match call.key {
+            ApiKey::OFFSET_FETCH | ApiKey::DESCRIBE_GROUPS => Operation::Describe,
+            ApiKey::DELETE_GROUPS | ApiKey::OFFSET_DELETE => Operation::Delete,
+            _ if kind == CoordinatorKind::Transaction => Operation::Write,
+            _ => Operation::Read,
+        };
+        if !self.authorize(call, operation, resource, key) {
+            return Err(refusal);
         }
         let partition = self.coordinator_partition(kind, key).ok_or(ErrorCode::NOT_COORDINATOR)?;
         match self.coordinators.seats.get(&(kind, partition)) {

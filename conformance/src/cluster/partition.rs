@@ -365,6 +365,7 @@ impl Partition {
         let new = replicas.iter().filter(|id| **id != self.now.leader && !self.replicas.contains(id));
         self.followers.extend(new.map(|id| (*id, Follower::default())));
         self.replicas = replicas;
+        self.now.in_sync.sort_by_key(|id| self.replicas.iter().position(|replica| replica == id));
     }
 
     /// A broker crashed and lost what was not on its disk yet: `on_disk` says where that ends, given start and end.

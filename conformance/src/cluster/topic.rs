@@ -30,8 +30,6 @@ pub(super) struct TopicSettings {
     pub(super) retention: Option<Duration>,
     /// `cleanup.policy` has `delete`: retention applies.
     pub(super) delete: bool,
-    /// `cleanup.policy` has `compact`.
-    pub(super) compact: bool,
     /// `message.timestamp.type=LogAppendTime`
     pub(super) log_append_time: bool,
     /// A record may be this much older than the broker's clock, if clients give the time.

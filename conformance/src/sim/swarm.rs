@@ -149,7 +149,10 @@ impl Swarm {
 
     /// Whether a record that was acknowledged is in the log for good.
     pub(super) fn is_durable(&self) -> bool {
-        let copied_at_once = self.options.cluster.replication_lag.1.is_zero()
+        // An old leader that has not heard of the new one acknowledges what nobody copies, too.
+        let cluster = &self.options.cluster;
+        let copied_at_once = cluster.replication_lag.1.is_zero()
+            && cluster.metadata_lag.1.is_zero()
             && !self.options.faults.faults().any(|fault| {
                 matches!(fault.kind(), Kind::Isolate | Kind::StallFollower | Kind::LostPageCache)
             });

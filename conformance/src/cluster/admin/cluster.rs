@@ -35,7 +35,14 @@ pub(in crate::cluster) struct Features {
 
 impl Default for Features {
     fn default() -> Self {
-        Features { epoch: 1, transaction_version: *TRANSACTION_VERSIONS.end() }
+        Features::new(None)
+    }
+}
+
+impl Features {
+    pub(super) fn new(transaction_version: Option<i8>) -> Self {
+        let level = transaction_version.map_or(*TRANSACTION_VERSIONS.end(), i16::from);
+        Features { epoch: 1, transaction_version: level }
     }
 }
 

@@ -68,7 +68,12 @@ pub(super) struct Admin {
 
 impl Admin {
     pub(super) fn new(options: &ClusterOptions) -> Self {
-        Admin { configs: Configs::new(options), credentials: sasl::given(options), ..Admin::default() }
+        Admin {
+            configs: Configs::new(options),
+            credentials: sasl::given(options),
+            features: cluster::Features::new(options.transaction_version),
+            ..Admin::default()
+        }
     }
 }
 

@@ -19,16 +19,6 @@ use crate::cluster::state::ClusterState;
 /// First version that tells who leads instead (KIP-951).
 const TELLS_LEADER: i16 = 10;
 
-/// Refusals of the log itself, which tell where it starts.
-const TELLS_START: [ErrorCode; 6] = [
-    ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
-    ErrorCode::INVALID_PRODUCER_EPOCH,
-    ErrorCode::UNKNOWN_PRODUCER_ID,
-    ErrorCode::DUPLICATE_SEQUENCE_NUMBER,
-    ErrorCode::INVALID_TIMESTAMP,
-    ErrorCode::NOT_ENOUGH_REPLICAS,
-];
-
 /// Where a batch was written, or already is.
 struct Appended {
     base_offset: i64,
@@ -96,11 +86,6 @@ impl ClusterState {
                         let name = name.as_ref().ok();
                         self.refuse(call, name, &mut answer, nodes, code);
                         answer.error_message = Some(message.into());
-                        if TELLS_START.contains(&code)
-                            && let Some(partition) = name.and_then(|name| self.partition(name, answer.index))
-                        {
-                            answer.log_start_offset = partition.line(call.broker).log.start_offset();
-                        }
                     }
                 }
                 partition_responses.push(answer);

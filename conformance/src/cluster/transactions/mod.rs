@@ -101,7 +101,7 @@ impl ClusterState {
     /// The level of the feature `transaction.version`.
     pub(super) fn transaction_version(&self) -> i8 {
         match self.options.as_version >= Release::V4_0 {
-            true => self.options.transaction_version.unwrap_or(2),
+            true => self.admin.features.transaction_version as i8,
             false => 0,
         }
     }

@@ -242,7 +242,6 @@ fn idempotence(peer: &mut Peer) {
     write("then on", 1, 0, 6, 1);
     let negative = Producer { id: first.producer_id, epoch: 1, base_sequence: -1, transactional: false };
     let batch = batch_of(&["v"], Compression::None, negative);
-    peer.agreed("the log start offset is told here, beside an error that says that the batch makes no sense");
     peer.call("no sequence", produce(topic, 0, -1, batch), 7);
     peer.call("read", fetch(topic, &[(0, 0), (1, 0)]), 11);
 }

@@ -1,7 +1,8 @@
 //! One broker, real or simulated, and what it answered.
 //!
 //! Left out of what is compared, in every answer: texts of errors (people read them, clients must not), throttle times,
-//! addresses, cluster ids, racks, times that the broker's clock gives, the order of topics and members. Ids that a broker chooses (of topics, brokers,
+//! the log start offset beside an
+//! error, addresses, cluster ids, racks, times that the broker's clock gives, the order of topics and members. Ids that a broker chooses (of topics, brokers,
 //! producers, members, fetch sessions) are compared by the order in which they first come: the first is `id 0`.
 
 use std::collections::BTreeMap;
@@ -164,19 +165,12 @@ impl Peer {
         }
     }
 
-    /// Whether the broker hangs up on a request instead of answering.
-    pub(crate) fn hangs_up<R: Request>(&mut self, what: &str, request: R, version: i16) {
-        let mut other = self.second();
-        other.send(request, version);
-        let closed = matches!(other.stream.read(&mut [0; 1]), Ok(0) | Err(_));
-        let what = format!("{what} ({} v{version})", R::KEY);
-        self.steps.push(Step { what, answer: json!({ "hangsUp": closed }), agreed: self.agreed.take() });
-    }
-
     fn normalise(&mut self, name: &str, value: &mut Value) {
         match value {
             Value::Object(fields) => {
-                fields.retain(|name, _| !LEFT_OUT.contains(&name.as_str()));
+                let failed = fields.get("errorCode").is_some_and(|code| *code != json!(0));
+                let left_out = |name: &str| LEFT_OUT.contains(&name) || failed && name == "logStartOffset";
+                fields.retain(|name, _| !left_out(name));
                 let names: Vec<String> = fields.keys().cloned().collect();
                 for name in names {
                     let Some(field) = fields.get_mut(&name) else { continue };

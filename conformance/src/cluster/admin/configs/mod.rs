@@ -191,7 +191,6 @@ impl ClusterState {
             retention_bytes: limit("retention.bytes").unwrap_or(u64::MAX),
             retention: limit("retention.ms").map(Duration::from_millis),
             delete: cleaned_by("delete"),
-            compact: cleaned_by("compact"),
             log_append_time: text("message.timestamp.type").is_some_and(|kind| kind == *"LogAppendTime"),
             timestamp_before_max_ms: number("message.timestamp.before.max.ms").unwrap_or_else(difference),
             timestamp_after_max_ms: number("message.timestamp.after.max.ms").unwrap_or_else(difference),

@@ -43,7 +43,8 @@ impl ClusterState {
         let mut answered = BTreeSet::new();
         let mut topics = Vec::with_capacity(request.topics.len());
         for topic in request.topics {
-            if !answered.insert(topic.name.clone()) {
+            // While there was a ZooKeeper each of those named twice was answered.
+            if !answered.insert(topic.name.clone()) && self.options.as_version >= Release::V3_0 {
                 continue;
             }
             let created = match times_named.get(&topic.name) {

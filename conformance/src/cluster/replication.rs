@@ -23,13 +23,17 @@ impl ClusterState {
 
     /// Makes a broker the leader of a partition, in a new leader epoch; it becomes a replica if it was none.
     ///
-    /// Whether it was done: not if there is no such partition or broker, or the broker is stopped or cut off.
+    /// Whether it was done: not if there is no such partition or broker, or the broker is stopped, cut off, or has not heard
+    /// of the leader before.
     pub fn move_leader(&mut self, topic: &str, partition: i32, to: BrokerId) -> bool {
         if !self.is_alive(to) {
             return false;
         }
         let Some(known) = self.partition_mut(topic, partition) else { return false };
         known.add_replica(to);
+        if !known.now.in_sync.contains(&to) {
+            return false;
+        }
         self.elect(&(topic.into(), partition), to);
         self.on_leaders_changed();
         self.settle();

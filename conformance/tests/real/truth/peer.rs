@@ -42,7 +42,7 @@ pub(crate) struct Peer {
 }
 
 /// Fields that are not compared.
-const LEFT_OUT: [&str; 9] = [
+const LEFT_OUT: [&str; 10] = [
     "errorMessage",
     "throttleTimeMs",
     "host",
@@ -51,6 +51,7 @@ const LEFT_OUT: [&str; 9] = [
     "rack",
     "logAppendTimeMs",
     "clientHost",
+    "lastTimestamp",
     "memberEpoch",
 ];
 

@@ -4,7 +4,6 @@
 //! - [`sim`]: the simulator, real handles and the simulated cluster on virtual time, in one thread, from one seed;
 //! - [`oracle`]: Apache Kafka's view of bytes, as the golden vectors hold it, against Milena's;
 //! - [`kafka`]: real brokers of many releases, started from Maven's jars;
-//! - [`oracle`]: what Java's client made, read and made again, byte for byte;
 //! - [`fuzz`]: properties of everything that reads a peer's bytes, for fuzzers and for tests;
 //! - [`mod@bench`]: what the binary `milena-conformance bench` runs.
 

@@ -153,7 +153,7 @@ impl ClusterState {
             return Some(Err(ErrorCode::NOT_LEADER_OR_FOLLOWER));
         }
         let reached = partition.line(broker).high_watermark >= end_offset;
-        reached.then(|| match belief.in_sync.len() >= topic.settings.min_in_sync_replicas {
+        reached.then_some(match belief.in_sync.len() >= topic.settings.min_in_sync_replicas {
             true => Ok(()),
             false => Err(ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND),
         })

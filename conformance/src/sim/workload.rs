@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use milena_core::{Client, Error, Fault, Reader, Record, Start, Until, WriteError, Writer, Written};
+use milena_core::{Client, Error, Fault, Reader, Record, Reset, Start, Until, WriteError, Writer, Written};
 
 use super::ledger::{Ledger, Outcome, Promises, Seen, Tally, compare, value};
 use super::plan::{Kind, ProcessId, Route};
@@ -123,7 +123,7 @@ async fn check(work: &Work, world: &World, reads: &[Read]) -> Result<Tally, Stri
     client.close();
     match end {
         Followed::ToTheEnd => compare("a reader after it all", &lock(&again), &log)?,
-        Followed::Corrupt => return Err("a batch is corrupt when nothing corrupts any more".to_owned()),
+        Followed::Again => return Err("a batch is corrupt when nothing corrupts any more".to_owned()),
     }
     Ok(tally)
 }
@@ -317,9 +317,11 @@ async fn reading(work: Arc<Work>, process: World, read: Read, again: bool) -> Re
     let client = client(&work.swarm, &process, 0)?;
     let reader = client.reader(work.swarm.reader.clone()).map_err(text)?;
     let twice = work.swarm.has(Kind::AnswerTwice);
-    if again || matches!(follow(reader, &read, Some(&work.read), twice).await?, Followed::Corrupt) {
+    if again || matches!(follow(reader, &read, Some(&work.read), twice).await?, Followed::Again) {
         let tasks: Vec<_> = (0..work.swarm.partitions)
-            .map(|partition| process.spawn(read_on(work.clone(), client.clone(), read.clone(), partition)))
+            .map(|partition| {
+                process.spawn(read_on(work.clone(), process.clone(), client.clone(), read.clone(), partition))
+            })
             .collect();
         for task in tasks {
             task.await?;
@@ -330,17 +332,27 @@ async fn reading(work: Arc<Work>, process: World, read: Read, again: bool) -> Re
 }
 
 /// Reads a partition from where the process is.
-async fn read_on(work: Arc<Work>, client: Client, read: Read, partition: i32) -> Result<(), String> {
+///
+/// A new client may meet a broker that still takes itself for the leader and has less than was read already: it must not
+/// begin anew for that.
+async fn read_on(
+    work: Arc<Work>,
+    process: World,
+    client: Client,
+    read: Read,
+    partition: i32,
+) -> Result<(), String> {
     loop {
         let position = lock(&read).get(&partition).map_or(0, Vec::len);
         let mut config = work.swarm.reader.clone();
         config.partitions = Some(vec![partition]);
         config.start = Start::Offset(position as i64);
+        config.reset = Reset::Error;
         let reader = client.reader(config).map_err(text)?;
         let twice = work.swarm.has(Kind::AnswerTwice);
         match follow(reader, &read, Some(&work.read), twice).await {
             Ok(Followed::ToTheEnd) => return Ok(()),
-            Ok(Followed::Corrupt) => {}
+            Ok(Followed::Again) => process.sleep(Duration::from_millis(100)).await,
             Err(wrong) => {
                 // Those for the other partitions go on, and are awaited first, perhaps.
                 lock(&work.wrong).get_or_insert(wrong);
@@ -353,7 +365,7 @@ async fn read_on(work: Arc<Work>, client: Client, read: Read, partition: i32) ->
 enum Followed {
     ToTheEnd,
     /// What came is not what was to come: it can be asked for again.
-    Corrupt,
+    Again,
 }
 
 /// Reads until there is no more to come, or nobody wants more.
@@ -380,9 +392,11 @@ async fn follow(
                 }
                 records.push(Seen::read(&message));
             }
-            Some(Some(Err(Error::CorruptBatch { .. }))) => return Ok(Followed::Corrupt),
+            Some(Some(Err(Error::CorruptBatch { .. } | Error::OffsetOutOfRange { .. }))) => {
+                return Ok(Followed::Again);
+            }
             // A broker that answers twice is broken, and a reader says so and ends.
-            Some(Some(Err(error))) if twice && error.fault() == Fault::Peer => return Ok(Followed::Corrupt),
+            Some(Some(Err(error))) if twice && error.fault() == Fault::Peer => return Ok(Followed::Again),
             Some(Some(Err(error))) => return Err(format!("a reader failed: {error}")),
             Some(None) | None => return Ok(Followed::ToTheEnd),
         }

@@ -28,7 +28,8 @@ impl ClusterState {
         removed
     }
 
-    /// Orders a fault for requests: for the next one of an API, if that is all that is said ([`ApiKey`] is enough then).
+    /// Orders a fault for requests: for the next one of an API, if that is all that is said ([`ApiKey`](milena_core::protocol::ApiKey) is enough
+    /// then).
     ///
     /// ```
     /// use milena_conformance::cluster::{ClusterOptions, ClusterState, Fault};
@@ -131,7 +132,7 @@ impl ClusterState {
         Some(self.partition(topic, partition)?.main.high_watermark)
     }
 
-    /// The requests served last, oldest first; see [`ClusterOptions::request_log`].
+    /// The requests served last, oldest first; see [`ClusterOptions::request_log`](super::ClusterOptions::request_log).
     pub fn requests(&self) -> &[RequestLogEntry] {
         &self.requests
     }

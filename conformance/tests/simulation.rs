@@ -2,13 +2,14 @@
 //!
 //! `MILENA_SEEDS=20000` widens the search; `milena-conformance simulate` searches faster, shrinks and replays.
 
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use milena_conformance::cluster::{ClusterOptions, Fault as RequestFault, Requests};
 use milena_conformance::sim::{
-    self, End, Fault, FaultPlan, Kind, Options, Route, Scenario, Simulation, Stuck, Way, World, scenario,
-    scenarios, search, shrink,
+    self, End, Fault, FaultPlan, Kind, Options, Route, Scenario, Simulation, Stuck, Violation, Way, World,
+    scenario, scenarios, search, shrink,
 };
 use milena_core::protocol::{ApiKey, BrokerId};
 use milena_core::{Reader, ReaderConfig, Record, WriterConfig};
@@ -24,7 +25,11 @@ fn s(seconds: u64) -> Duration {
 fn broken(scenario: Scenario, seeds: std::ops::Range<u64>) -> Vec<String> {
     let broken = Mutex::new(Vec::new());
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    search(scenario, seeds, jobs, |violation| broken.lock().unwrap().push(violation.to_string()), |_| {});
+    let failed = |violation: &Violation| {
+        broken.lock().unwrap().push(violation.to_string());
+        ControlFlow::Continue(())
+    };
+    search(scenario, seeds, jobs, failed, |_| {});
     broken.into_inner().unwrap()
 }
 

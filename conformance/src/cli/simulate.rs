@@ -1,7 +1,7 @@
 //! `milena-conformance simulate`: seeds of the simulator.
 
 use std::io::{self, Write as _};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -25,6 +25,7 @@ Options:
   --scenario NAME   what may go wrong: calm, leaders, brokers, connections, network, requests, processes or mixed, which is
                     all of it [default: mixed]
   --jobs N          threads [default: one for each core]
+  --first           stop at the first seed that fails
   --trace           print what happened, with --seed
   --shrink SECONDS  how long to look for a smaller failure, 0 for not at all [default: 10]
   --help            print this
@@ -67,6 +68,7 @@ fn simulate(options: &Options) -> Result<(), Failure> {
             false => format!("{violation}\n"),
         };
         eprint!("{told}");
+        if options.first { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let summary = search(options.scenario, options.seeds.clone(), options.jobs, failed, |summary| {
         let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -127,6 +129,7 @@ struct Options {
     seeds: Range<u64>,
     scenario: Scenario,
     jobs: usize,
+    first: bool,
     trace: bool,
     shrink: Duration,
 }
@@ -135,13 +138,14 @@ struct Options {
 fn options(parser: &mut Parser) -> Result<Option<Options>, lexopt::Error> {
     let (mut seeds, mut one) = (None, false);
     let (mut scenario, mut jobs) = (Scenario::MIXED, None);
-    let (mut trace, mut shrink) = (false, Duration::from_secs(10));
+    let (mut first, mut trace, mut shrink) = (false, false, Duration::from_secs(10));
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Long("seeds") => (seeds, one) = (Some(range(&parser.value()?.string()?)?), false),
             Arg::Long("seed") => (seeds, one) = (Some(single(parser.value()?.parse()?)?), true),
             Arg::Long("scenario") => scenario = self::scenario(&parser.value()?.string()?)?,
             Arg::Long("jobs") => jobs = Some(parser.value()?.parse()?),
+            Arg::Long("first") => first = true,
             Arg::Long("trace") => trace = true,
             Arg::Long("shrink") => shrink = Duration::from_secs(parser.value()?.parse()?),
             Arg::Long("help") | Arg::Short('h') => return Ok(None),
@@ -156,7 +160,8 @@ fn options(parser: &mut Parser) -> Result<Option<Options>, lexopt::Error> {
         return Err("--jobs: must be 1 or more".into());
     }
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    Ok(Some(Options { seeds, scenario, jobs: jobs.unwrap_or_else(cores), trace, shrink }))
+    let jobs = jobs.unwrap_or_else(cores);
+    Ok(Some(Options { seeds, scenario, jobs, first, trace, shrink }))
 }
 
 fn single(seed: u64) -> Result<Range<u64>, String> {
@@ -186,7 +191,8 @@ mod tests {
     fn options_are_read() {
         let options = parsed("--seeds 5..7 --scenario calm --jobs 3 --shrink 0").unwrap();
         assert_eq!((options.seeds, options.scenario.name, options.jobs), (5..7, "calm", 3));
-        assert_eq!((options.trace, options.shrink), (false, Duration::ZERO));
+        assert_eq!((options.first, options.trace, options.shrink), (false, false, Duration::ZERO));
+        assert!(parsed("--seeds 5..7 --first").unwrap().first);
         let options = parsed("--seed 9 --trace").unwrap();
         assert_eq!((options.seeds, options.scenario.name, options.trace), (9..10, "mixed", true));
     }

@@ -54,6 +54,8 @@ pub(super) struct State {
     pub(super) inbox: Arc<Inbox>,
     pub(super) faults: InForce,
     pub(super) clocks: BTreeMap<ProcessId, Clock>,
+    /// The first request that came again and again without a pause.
+    pub(super) hammered: Option<String>,
     pub(super) trace: Trace,
 }
 
@@ -97,6 +99,7 @@ impl State {
             inbox,
             faults: InForce::default(),
             clocks: BTreeMap::new(),
+            hammered: None,
             options,
         };
         for planned in state.options.faults.planned.clone() {
@@ -341,6 +344,11 @@ impl State {
                 let (key, version) = (header.request_api_key, header.request_api_version);
                 let correlation_id = header.correlation_id;
                 link.asked.push_back((correlation_id, key));
+                if link.asked_again.are_too_many(self.now, key, &frame) {
+                    let at = self.now.as_secs_f64();
+                    let hammered = || format!("{at:.6}: broker {broker} gets the same {key} again and again");
+                    self.hammered.get_or_insert_with(hammered);
+                }
                 self.tell(Told::Request { link: id, broker, key, version, correlation_id, bytes });
             }
             self.cluster.handle_frame(now, conn, frame);

@@ -181,6 +181,10 @@ fn range(text: &str) -> Result<Range<u64>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::Kind;
+
+    /// Brokers that change bits of their answers: readers end, and records are lost.
+    const LIES: Scenario = Scenario { name: "lies", kinds: &[Kind::Corrupt] };
 
     fn parsed(line: &str) -> Result<Options, String> {
         let mut parser = Parser::from_args(line.split_whitespace());
@@ -195,6 +199,44 @@ mod tests {
         assert!(parsed("--seeds 5..7 --first").unwrap().first);
         let options = parsed("--seed 9 --trace").unwrap();
         assert_eq!((options.seeds, options.scenario.name, options.trace), (9..10, "mixed", true));
+    }
+
+    #[test]
+    fn seeds_that_fail_are_counted_and_are_a_failure() {
+        let told = |first| {
+            let options = Options {
+                seeds: 0..20,
+                scenario: LIES,
+                jobs: 2,
+                first,
+                trace: false,
+                shrink: Duration::ZERO,
+            };
+            match simulate(&options) {
+                Err(Failure::Failed(told)) => told,
+                other => panic!("{other:?}"),
+            }
+        };
+        let (all, first) = (told(false), told(true));
+        assert!(all.starts_with("seeds 20, violations ") && !all.contains("violations 0"), "{all}");
+        assert!(!first.starts_with("seeds 20,") && first.contains("violations"), "{first}");
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_smallest_form_and_how_to_see_it_again() {
+        let failures = Mutex::new(Vec::new());
+        let failed = |violation: &Violation| {
+            failures.lock().unwrap().push(violation.clone());
+            ControlFlow::Break(())
+        };
+        search(LIES, 0..20, 1, failed, |_| {});
+        let failures = failures.into_inner().unwrap();
+        assert_eq!(failures.len(), 1);
+        let (seed, story) = (failures[0].seed, story(&failures[0], Duration::from_secs(5)));
+        assert!(story.starts_with(&format!("seed {seed} of lies: ")), "{story}");
+        assert!(story.contains("\nthe smallest that fails, of "), "{story}");
+        let replay = format!("\nreplay: milena-conformance simulate --seed {seed} --scenario lies --trace\n");
+        assert!(story.ends_with(&replay), "{story}");
     }
 
     #[test]

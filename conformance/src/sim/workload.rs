@@ -3,7 +3,8 @@
 //! Rules:
 //! - While there is trouble, what must always hold is checked at each step: a call ends within its time (by its process's
 //!   clock), a writer holds no more than it may, a reader gets offsets without gaps and never again those it had.
-//! - No client asks a broker the same thing over and over without a pause.
+//! - No client asks a broker the same thing over and over without a pause, or fetches without the leader epoch that it was
+//!   told.
 //! - When it is over, every partition has to be writable and every record readable, within [`HEALING`].
 //! - A process that was killed is started again and goes on with what is left: a reader where it was, a writer with its
 //!   next records. Of what a killed writer was not told the result of, anything may have become.
@@ -99,8 +100,8 @@ async fn check(work: &Work, world: &World, reads: &[Read]) -> Result<Tally, Stri
     if let Some(violation) = world.cluster(|cluster| cluster.violations().first().cloned()) {
         return Err(format!("a client does not keep to the protocol: {violation}"));
     }
-    if let Some(hammered) = lock(&world.shared.state).hammered.clone() {
-        return Err(hammered);
+    if let Some(mistake) = lock(&world.shared.state).mistake.clone() {
+        return Err(mistake);
     }
     let mut log = BTreeMap::new();
     for partition in 0..swarm.partitions {

@@ -2,15 +2,16 @@
 //!
 //! `MILENA_SEEDS=20000` widens the search; `milena-conformance simulate` searches faster, shrinks and replays.
 
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::time::Duration;
 
 use milena_conformance::cluster::{ClusterOptions, Fault as RequestFault, Requests};
 use milena_conformance::sim::{
-    self, End, Fault, FaultPlan, Kind, Options, Route, Scenario, Simulation, Stuck, Way, World, scenario,
-    scenarios, search, shrink,
+    self, End, Fault, FaultPlan, Kind, Options, Route, Scenario, Simulation, Stuck, Violation, Way, World,
+    scenario, scenarios, search, shrink,
 };
-use milena_core::protocol::{ApiKey, BrokerId};
+use milena_core::protocol::{ApiKey, BrokerId, ErrorCode};
 use milena_core::{Reader, ReaderConfig, Record, WriterConfig};
 
 /// How many seeds a usual run tells of each scenario.
@@ -24,7 +25,11 @@ fn s(seconds: u64) -> Duration {
 fn broken(scenario: Scenario, seeds: std::ops::Range<u64>) -> Vec<String> {
     let broken = Mutex::new(Vec::new());
     let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    search(scenario, seeds, jobs, |violation| broken.lock().unwrap().push(violation.to_string()), |_| {});
+    let failed = |violation: &Violation| {
+        broken.lock().unwrap().push(violation.to_string());
+        ControlFlow::Continue(())
+    };
+    search(scenario, seeds, jobs, failed, |_| {});
     broken.into_inner().unwrap()
 }
 
@@ -192,6 +197,39 @@ fn a_plan_that_makes_no_sense_starts_nothing() {
     let error: Result<(), _> = run.result;
     let expected = "the fault plan makes no sense: there is no broker 2: the cluster has those from 1 to 1";
     assert_eq!(error, Err(Stuck::Failed(expected.to_owned())));
+}
+
+#[test]
+fn a_failure_is_shrunk_to_the_fault_that_causes_it() {
+    let route = Route::all();
+    // No reader lives with this.
+    let denied = Fault::Requests {
+        requests: Requests::of(ApiKey::FETCH),
+        fault: RequestFault::Error(ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+    };
+    let plan = FaultPlan::default()
+        .at(s(0), Fault::Pieces { route, longest: 8 })
+        .at(s(0), denied)
+        .at(
+            Duration::from_micros(1),
+            Fault::MoveLeader { topic: "events".into(), partition: 0, to: BrokerId(1) },
+        )
+        .at(Duration::from_micros(2), Fault::Pieces { route, longest: 100 });
+    let calm = scenario("calm").unwrap();
+    // Where a seed ends before a reader fetches, nothing fails.
+    let shrunk =
+        (0..20).find_map(|seed| shrink(&Simulation::of(calm, seed).with_faults(plan.clone()), s(60)));
+    let shrunk = shrunk.unwrap();
+    let left: Vec<_> = shrunk.simulation.faults().faults().map(Fault::kind).collect();
+    assert_eq!(left, [Kind::ErrorCode]);
+    let why = shrunk.why.to_string();
+    assert!(why.contains("a reader failed") && why.contains("TOPIC_AUTHORIZATION_FAILED"), "{why}");
+    assert_eq!(shrunk.simulation.run().result, Err(shrunk.why));
+    assert!(
+        shrunk.simulation.work().contains("1 tasks of 1 records, 1 reading"),
+        "{}",
+        shrunk.simulation.work()
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `milena-conformance simulate`: seeds of the simulator.
 
 use std::io::{self, Write as _};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -25,6 +25,7 @@ Options:
   --scenario NAME   what may go wrong: calm, leaders, brokers, connections, network, requests, processes or mixed, which is
                     all of it [default: mixed]
   --jobs N          threads [default: one for each core]
+  --first           stop at the first seed that fails
   --trace           print what happened, with --seed
   --shrink SECONDS  how long to look for a smaller failure, 0 for not at all [default: 10]
   --help            print this
@@ -67,6 +68,7 @@ fn simulate(options: &Options) -> Result<(), Failure> {
             false => format!("{violation}\n"),
         };
         eprint!("{told}");
+        if options.first { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     };
     let summary = search(options.scenario, options.seeds.clone(), options.jobs, failed, |summary| {
         let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -127,6 +129,7 @@ struct Options {
     seeds: Range<u64>,
     scenario: Scenario,
     jobs: usize,
+    first: bool,
     trace: bool,
     shrink: Duration,
 }
@@ -135,13 +138,14 @@ struct Options {
 fn options(parser: &mut Parser) -> Result<Option<Options>, lexopt::Error> {
     let (mut seeds, mut one) = (None, false);
     let (mut scenario, mut jobs) = (Scenario::MIXED, None);
-    let (mut trace, mut shrink) = (false, Duration::from_secs(10));
+    let (mut first, mut trace, mut shrink) = (false, false, Duration::from_secs(10));
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Long("seeds") => (seeds, one) = (Some(range(&parser.value()?.string()?)?), false),
             Arg::Long("seed") => (seeds, one) = (Some(single(parser.value()?.parse()?)?), true),
             Arg::Long("scenario") => scenario = self::scenario(&parser.value()?.string()?)?,
             Arg::Long("jobs") => jobs = Some(parser.value()?.parse()?),
+            Arg::Long("first") => first = true,
             Arg::Long("trace") => trace = true,
             Arg::Long("shrink") => shrink = Duration::from_secs(parser.value()?.parse()?),
             Arg::Long("help") | Arg::Short('h') => return Ok(None),
@@ -156,7 +160,8 @@ fn options(parser: &mut Parser) -> Result<Option<Options>, lexopt::Error> {
         return Err("--jobs: must be 1 or more".into());
     }
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    Ok(Some(Options { seeds, scenario, jobs: jobs.unwrap_or_else(cores), trace, shrink }))
+    let jobs = jobs.unwrap_or_else(cores);
+    Ok(Some(Options { seeds, scenario, jobs, first, trace, shrink }))
 }
 
 fn single(seed: u64) -> Result<Range<u64>, String> {
@@ -176,6 +181,10 @@ fn range(text: &str) -> Result<Range<u64>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sim::Kind;
+
+    /// Brokers that change bits of their answers: readers end, and records are lost.
+    const LIES: Scenario = Scenario { name: "lies", kinds: &[Kind::Corrupt] };
 
     fn parsed(line: &str) -> Result<Options, String> {
         let mut parser = Parser::from_args(line.split_whitespace());
@@ -186,9 +195,48 @@ mod tests {
     fn options_are_read() {
         let options = parsed("--seeds 5..7 --scenario calm --jobs 3 --shrink 0").unwrap();
         assert_eq!((options.seeds, options.scenario.name, options.jobs), (5..7, "calm", 3));
-        assert_eq!((options.trace, options.shrink), (false, Duration::ZERO));
+        assert_eq!((options.first, options.trace, options.shrink), (false, false, Duration::ZERO));
+        assert!(parsed("--seeds 5..7 --first").unwrap().first);
         let options = parsed("--seed 9 --trace").unwrap();
         assert_eq!((options.seeds, options.scenario.name, options.trace), (9..10, "mixed", true));
+    }
+
+    #[test]
+    fn seeds_that_fail_are_counted_and_are_a_failure() {
+        let told = |first| {
+            let options = Options {
+                seeds: 0..20,
+                scenario: LIES,
+                jobs: 2,
+                first,
+                trace: false,
+                shrink: Duration::ZERO,
+            };
+            match simulate(&options) {
+                Err(Failure::Failed(told)) => told,
+                other => panic!("{other:?}"),
+            }
+        };
+        let (all, first) = (told(false), told(true));
+        assert!(all.starts_with("seeds 20, violations ") && !all.contains("violations 0"), "{all}");
+        assert!(!first.starts_with("seeds 20,") && first.contains("violations"), "{first}");
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_smallest_form_and_how_to_see_it_again() {
+        let failures = Mutex::new(Vec::new());
+        let failed = |violation: &Violation| {
+            failures.lock().unwrap().push(violation.clone());
+            ControlFlow::Break(())
+        };
+        search(LIES, 0..20, 1, failed, |_| {});
+        let failures = failures.into_inner().unwrap();
+        assert_eq!(failures.len(), 1);
+        let (seed, story) = (failures[0].seed, story(&failures[0], Duration::from_secs(5)));
+        assert!(story.starts_with(&format!("seed {seed} of lies: ")), "{story}");
+        assert!(story.contains("\nthe smallest that fails, of "), "{story}");
+        let replay = format!("\nreplay: milena-conformance simulate --seed {seed} --scenario lies --trace\n");
+        assert!(story.ends_with(&replay), "{story}");
     }
 
     #[test]

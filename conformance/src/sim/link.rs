@@ -1,6 +1,6 @@
 //! One connection between a client and a broker: two directions that keep their order, and the client's end of it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -17,6 +17,7 @@ use super::network::Shared;
 use super::plan::ProcessId;
 use super::random::Random;
 use super::stuck::Wait;
+use super::trace::digest;
 use crate::cluster::ConnectionId;
 
 /// `socket.request.max.bytes`: Kafka's default, 100 MiB.
@@ -57,6 +58,8 @@ pub(super) struct Link {
     pub(super) up: Pipe,
     pub(super) down: Pipe,
     pub(super) framer: Framer,
+    /// What it carried within the present second.
+    pub(super) asked_again: Repeats,
     /// What the broker was asked and has not answered, with the correlation ids.
     pub(super) asked: VecDeque<(i32, ApiKey)>,
     pub(super) received: BytesMut,
@@ -70,6 +73,32 @@ pub(super) struct Link {
     /// Its own chance, so that what happens on one link changes nothing on another.
     pub(super) random: Random,
     waiting: Vec<Waker>,
+}
+
+/// How often each request came within a second: one connection asks again only when it was answered, so the network
+/// can't bring repetitions closer together than a client without a pause had them.
+#[derive(Default)]
+pub(super) struct Repeats {
+    second: u64,
+    times: BTreeMap<u64, u32>,
+}
+
+impl Repeats {
+    /// Fetches of a reader at the end of the log come as often as its shortest long poll ends: each 10 ms.
+    const MOST_FETCHES: u32 = 250;
+    /// Everything else is asked again after a back-off of 100 ms or more.
+    const MOST: u32 = 20;
+
+    /// Counts a request; true when there are just too many of it.
+    pub(super) fn are_too_many(&mut self, now: Duration, key: ApiKey, frame: &[u8]) -> bool {
+        if std::mem::replace(&mut self.second, now.as_secs()) != now.as_secs() {
+            self.times.clear();
+        }
+        // All but the correlation id.
+        let times = self.times.entry(digest((&frame[..4], &frame[8..]))).or_default();
+        *times += 1;
+        *times == 1 + if key == ApiKey::FETCH { Self::MOST_FETCHES } else { Self::MOST }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -88,6 +117,7 @@ impl Link {
             up: Pipe::default(),
             down: Pipe::default(),
             framer: Framer::new(MAX_REQUEST_BYTES),
+            asked_again: Repeats::default(),
             asked: VecDeque::new(),
             received: BytesMut::new(),
             ended: false,

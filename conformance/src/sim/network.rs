@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use milena_core::Address;
-use milena_core::protocol::{self, ApiKey, BrokerId};
+use milena_core::protocol::{self, ApiKey, BrokerId, FetchRequest, LeaderEpoch, Message};
 use milena_core::record::Batches;
 use milena_core::wire::Frame;
 
@@ -54,6 +54,9 @@ pub(super) struct State {
     pub(super) inbox: Arc<Inbox>,
     pub(super) faults: InForce,
     pub(super) clocks: BTreeMap<ProcessId, Clock>,
+    /// The first thing that a client asked which brokers put up with and a client should not do.
+    pub(super) mistake: Option<String>,
+    tells_epochs: bool,
     pub(super) trace: Trace,
 }
 
@@ -97,6 +100,13 @@ impl State {
             inbox,
             faults: InForce::default(),
             clocks: BTreeMap::new(),
+            mistake: None,
+            // Those of earlier versions are not to be relied on.
+            tells_epochs: options
+                .cluster
+                .as_version
+                .versions(ApiKey::METADATA)
+                .is_some_and(|v| *v.end() >= 9),
             options,
         };
         for planned in state.options.faults.planned.clone() {
@@ -337,10 +347,21 @@ impl State {
                 Err(error) => panic!("a client sent what is no frame: {error}"),
             };
             let (broker, bytes) = (link.broker, frame.len());
-            if let Ok((header, _)) = protocol::decode_request_header(frame.clone()) {
+            if let Ok((header, body)) = protocol::decode_request_header(frame.clone()) {
                 let (key, version) = (header.request_api_key, header.request_api_version);
                 let correlation_id = header.correlation_id;
                 link.asked.push_back((correlation_id, key));
+                let mistake = match link.asked_again.are_too_many(self.now, key, &frame) {
+                    true => Some("again and again, without a pause"),
+                    false if self.tells_epochs && lacks_epoch(key, version, body) => {
+                        Some("without a leader epoch")
+                    }
+                    false => None,
+                };
+                if let Some(mistake) = mistake.filter(|_| self.mistake.is_none()) {
+                    let at = self.now.as_secs_f64();
+                    self.mistake = Some(format!("{at:.6}: broker {broker} is asked {key} {mistake}"));
+                }
                 self.tell(Told::Request { link: id, broker, key, version, correlation_id, bytes });
             }
             self.cluster.handle_frame(now, conn, frame);
@@ -450,6 +471,14 @@ impl State {
         }
         None
     }
+}
+
+/// Whether a fetch that could name the leader epoch its client goes by does not: an old leader would not be told from
+/// the right one.
+fn lacks_epoch(key: ApiKey, version: i16, body: Bytes) -> bool {
+    let fetch = (key == ApiKey::FETCH && version >= 9).then(|| FetchRequest::decode(body, version));
+    let topics = fetch.into_iter().flatten().flat_map(|fetch| fetch.topics);
+    topics.flat_map(|topic| topic.partitions).any(|asked| asked.current_leader_epoch < LeaderEpoch(0))
 }
 
 /// Every broker's port.

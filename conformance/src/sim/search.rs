@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -58,11 +58,14 @@ impl fmt::Display for Violation {
 }
 
 /// Tells every seed, on so many threads; `failed` hears of each that does not go well, `progress` of every seed.
+///
+/// When `failed` breaks off no further seed is begun; those before it come to their end, so that the first of all is among
+/// what failed.
 pub fn search(
     scenario: Scenario,
     seeds: Range<u64>,
     jobs: usize,
-    failed: impl Fn(&Violation) + Sync,
+    failed: impl Fn(&Violation) -> ControlFlow<()> + Sync,
     progress: impl Fn(&Summary) + Sync,
 ) -> Summary {
     let next = AtomicU64::new(seeds.start);
@@ -71,8 +74,10 @@ pub fn search(
         while let seed = next.fetch_add(1, Ordering::Relaxed)
             && seed < seeds.end
         {
-            if let Some(violation) = tell(scenario, seed, &summary) {
-                failed(&violation);
+            if let Some(violation) = tell(scenario, seed, &summary)
+                && failed(&violation).is_break()
+            {
+                next.fetch_max(seeds.end, Ordering::Relaxed);
             }
             progress(&lock(&summary));
         }

@@ -38,9 +38,8 @@ pub(super) enum Event {
 
 impl Trace {
     pub(super) fn new(kept: usize) -> Self {
-        let digest = Digest(0xcbf2_9ce4_8422_2325);
         let (tail, notes) = (VecDeque::new(), VecDeque::new());
-        Trace { digest, events: 0, requests: 0, fired: BTreeMap::new(), tail, notes, kept }
+        Trace { digest: Digest::NEW, events: 0, requests: 0, fired: BTreeMap::new(), tail, notes, kept }
     }
 
     /// What all events and bytes came to, in one number.
@@ -99,7 +98,16 @@ impl Trace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Digest(u64);
 
+/// A value in one number.
+pub(super) fn digest(value: impl Hash) -> u64 {
+    let mut digest = Digest::NEW;
+    value.hash(&mut digest);
+    digest.0
+}
+
 impl Digest {
+    const NEW: Digest = Digest(0xcbf2_9ce4_8422_2325);
+
     fn mix(&mut self, word: u64) {
         self.0 = (self.0 ^ word).wrapping_mul(0x0000_0100_0000_01b3);
         self.0 ^= self.0 >> 29;

@@ -183,6 +183,8 @@ fn of_request(kind: Kind, random: &mut Random) -> (ApiKey, RequestFault) {
         Kind::CloseBefore => RequestFault::CloseBefore,
         Kind::NeverAnswer => RequestFault::NeverAnswer,
         Kind::AnswerTwice => RequestFault::AnswerTwice,
+        // No scenario has this one, but for a test that has to fail.
+        Kind::Corrupt => RequestFault::Corrupt,
         Kind::ErrorCode if !codes.is_empty() => RequestFault::Error(random.pick(codes)),
         _ => RequestFault::CloseAfter,
     };

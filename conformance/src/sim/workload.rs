@@ -3,6 +3,8 @@
 //! Rules:
 //! - While there is trouble, what must always hold is checked at each step: a call ends within its time (by its process's
 //!   clock), a writer holds no more than it may, a reader gets offsets without gaps and never again those it had.
+//! - No client asks a broker the same thing over and over without a pause, or fetches without the leader epoch that it was
+//!   told.
 //! - When it is over, every partition has to be writable and every record readable, within [`HEALING`].
 //! - A process that was killed is started again and goes on with what is left: a reader where it was, a writer with its
 //!   next records. Of what a killed writer was not told the result of, anything may have become.
@@ -98,6 +100,9 @@ async fn check(work: &Work, world: &World, reads: &[Read]) -> Result<Tally, Stri
     if let Some(violation) = world.cluster(|cluster| cluster.violations().first().cloned()) {
         return Err(format!("a client does not keep to the protocol: {violation}"));
     }
+    if let Some(mistake) = lock(&world.shared.state).mistake.clone() {
+        return Err(mistake);
+    }
     let mut log = BTreeMap::new();
     for partition in 0..swarm.partitions {
         let batches = world.cluster(|cluster| cluster.log(TOPIC, partition).collect::<Vec<_>>());
@@ -187,7 +192,7 @@ async fn write(
     let task = lock(&work.ledger).task(process.id());
     Writing { work: work.clone(), world: process.clone(), writer: writer.clone(), task }.probe().await?;
     let limit = swarm.writer.delivery_timeout + SLACK;
-    process.timeout(limit, writer.close()).await.ok_or("close took longer than a delivery may")?;
+    within(&process, limit, writer.close()).await.ok_or("close took longer than a delivery may")?;
     client.close();
     match writer.buffered_bytes() {
         0 => Ok(()),
@@ -225,7 +230,7 @@ impl Writing {
             match random.within(0..=99) {
                 0..15 => {
                     let result =
-                        self.world.timeout(self.limit(block + delivery), self.writer.write(record)).await;
+                        within(&self.world, self.limit(block + delivery), self.writer.write(record)).await;
                     self.settle(id, result.ok_or(format!("write of record {id} overdue"))?);
                 }
                 15..18 if !swarm.calm => {
@@ -236,7 +241,7 @@ impl Writing {
                         None => lock(&self.work.ledger).settle(id, Outcome::Cancelled),
                     }
                 }
-                _ => match self.world.timeout(self.limit(block), self.writer.enqueue(record)).await {
+                _ => match within(&self.world, self.limit(block), self.writer.enqueue(record)).await {
                     Some(Ok(delivery)) => deliveries.push((id, start, delivery)),
                     Some(Err(error)) => self.settle(id, Err(error)),
                     None => return Err(format!("enqueue of record {id} overdue")),
@@ -248,14 +253,14 @@ impl Writing {
             }
             if random.percent(2) {
                 let limit = self.limit(delivery);
-                self.world.timeout(limit, self.writer.flush()).await.ok_or("flush overdue")?;
+                within(&self.world, limit, self.writer.flush()).await.ok_or("flush overdue")?;
             }
         }
         let begin = self.world.now();
         for (id, start, delivered) in deliveries {
             // The time counts from its acceptance, which may have taken as long as `max_block`.
             let end = begin.max(start + self.limit(block + delivery));
-            let result = self.world.timeout(end.saturating_sub(self.world.now()), delivered).await;
+            let result = within(&self.world, end.saturating_sub(self.world.now()), delivered).await;
             self.settle(id, result.ok_or(format!("delivery of record {id} overdue"))?);
         }
         Ok(())
@@ -291,6 +296,15 @@ impl Writing {
         let outcome = result.map_or_else(Outcome::Failed, Outcome::Written);
         lock(&self.work.ledger).settle(id, outcome);
     }
+}
+
+/// The result if it comes within the limit. One that was there and only seen because the limit woke its task is late:
+/// its own waker was lost.
+async fn within<T>(world: &World, limit: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let start = world.now();
+    let result = world.timeout(limit, future).await?;
+    let now = world.now();
+    (now == start || now < start + limit).then_some(result)
 }
 
 // ---- reading ----

@@ -6,7 +6,7 @@
 //! shares no code with the client's machines, so it cannot share their mistakes.
 //!
 //! It behaves as Apache Kafka of the release it is told to be ([`ClusterOptions::as_version`]), with these simplifications:
-//! what coordinators know is never lost, and message formats v0 and v1 are neither stored nor converted to.
+//! what coordinators know is never lost, and logs hold message format v2 alone, to and from which others are converted.
 //!
 //! Rules of [`ClusterState`]: inputs are the `handle_*`, `connect` and `disconnect` methods and the control methods; after
 //! each of them [`ClusterState::poll_output`] is to be called until it returns `None`. Time comes in as [`Now`] and must not

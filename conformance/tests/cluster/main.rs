@@ -9,6 +9,7 @@ mod admin_topics;
 mod brokers;
 mod connections;
 mod faults;
+mod formats;
 mod groups;
 mod groups_admin;
 mod groups_member;

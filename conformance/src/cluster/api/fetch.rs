@@ -10,7 +10,7 @@ use milena_core::protocol::fetch::{
 use milena_core::protocol::{BrokerId, ErrorCode, FetchRequest, FetchResponse, LeaderEpoch};
 use milena_core::wire::{Frame, Str};
 
-use super::{Call, Outcome, Parked};
+use super::{Call, Outcome, Parked, conversion};
 use crate::cluster::admin::{Operation, ResourceType};
 use crate::cluster::partition::Partition;
 use crate::cluster::release::Release;
@@ -285,10 +285,6 @@ fn read(
         false => Bytes::new(),
     };
     if !records.is_empty() {
-        if call.version < RECORD_BATCHES {
-            // As a broker whose log.message.downconversion.enable is false.
-            return Err(ErrorCode::UNSUPPORTED_VERSION);
-        }
         budget.first_whole = false;
         budget.left = budget.left.saturating_sub(records.len());
     }
@@ -301,6 +297,9 @@ fn read(
         });
         answer.aborted_transactions = Some(aborted.collect());
     }
-    answer.records = Some(records);
+    answer.records = Some(match call.version < RECORD_BATCHES {
+        true => conversion::to_sets(records, conversion::format_of_fetch(call.version), asked.fetch_offset)?,
+        false => records,
+    });
     Ok(answer)
 }

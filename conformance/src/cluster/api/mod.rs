@@ -1,6 +1,7 @@
 //! The APIs: one file each, from a decoded request to a response.
 
 pub(super) mod api_versions;
+mod conversion;
 mod fetch;
 mod list_offsets;
 mod metadata;

@@ -9,7 +9,7 @@ use milena_core::protocol::{BrokerId, ErrorCode, LeaderEpoch, ProduceRequest, Pr
 use milena_core::record::{Batch, Batches, Compression, Limits, RecordError};
 use milena_core::wire::{Frame, Str};
 
-use super::{Call, Outcome, Parked, found};
+use super::{Call, Outcome, Parked, conversion, found};
 use crate::cluster::admin::{Operation, ResourceType};
 use crate::cluster::producers::Verdict;
 use crate::cluster::release::Release;
@@ -270,10 +270,6 @@ impl ClusterState {
 /// The one batch that a request has for a partition, its header parsed.
 fn only_batch(version: i16, records: Bytes) -> Result<Batch, Refusal> {
     let unreadable = |error: RecordError| match error {
-        RecordError::UnsupportedMagic(_) if version < 3 => {
-            let message = "Message formats v0 and v1 are not stored by this broker.";
-            (ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT, message.to_owned())
-        }
         RecordError::UnsupportedMagic(magic @ ..2) => {
             let message = format!(
                 "Produce requests with version {version} are only allowed to contain record batches \
@@ -283,6 +279,9 @@ fn only_batch(version: i16, records: Bytes) -> Result<Batch, Refusal> {
         }
         error => (ErrorCode::CORRUPT_MESSAGE, error.to_string()),
     };
+    if version < 3 {
+        return conversion::to_batch(records).map_err(unreadable);
+    }
     let of_v2 = |batch: Batch| match batch.magic() {
         2 => Ok(batch),
         magic => Err(RecordError::UnsupportedMagic(magic)),

@@ -7,7 +7,7 @@ use milena_core::protocol::list_offsets::{ListOffsetsPartition, ListOffsetsTopic
 use milena_core::protocol::metadata::MetadataRequestTopic;
 use milena_core::protocol::offset_for_leader_epoch::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use milena_core::protocol::*;
-use milena_core::record::{BatchBuilder, Compression, Producer};
+use milena_core::record::{BatchBuilder, Compression, Encoding, MessageFormat, Producer};
 use milena_core::wire::Uuid;
 
 use super::Script;
@@ -16,6 +16,7 @@ use super::peer::{Peer, produce};
 pub(super) const SCRIPTS: &[Script] = &[
     ("topics", topics),
     ("batches", batches),
+    ("old formats", old_formats),
     ("idempotence", idempotence),
     ("limits of a fetch", limits),
     ("sessions", sessions),
@@ -197,6 +198,32 @@ fn batches(peer: &mut Peer) {
     let stamped = create(peer, "truth-stamped", 1, &[("message.timestamp.type", "LogAppendTime")]);
     peer.call("write, stamped", produce(("truth-stamped", stamped), 0, -1, batch(&["a"])), 7);
     peer.call("read, stamped", fetch(("truth-stamped", stamped), &[(0, 0)]), 11);
+}
+
+fn old_formats(peer: &mut Peer) {
+    let Some(oldest) = peer.release.speaks(ApiKey::PRODUCE).map(|range| *range.start()) else { return };
+    if oldest > 2 {
+        return;
+    }
+    let topic = ("truth-formats", create(peer, "truth-formats", 2, &[]));
+    for (partition, codec) in [(0, Compression::None), (1, Compression::Gzip)] {
+        for (version, format) in [(0, MessageFormat::V0), (1, MessageFormat::V0), (2, MessageFormat::V1)] {
+            let mut builder = BatchBuilder::with_capacity(200);
+            for (value, time) in ["a", "b", "c"].iter().zip(TIME_MS..) {
+                builder.append(time, Some(b"k"), Some(value.as_bytes()), &[]);
+            }
+            let encoding = Encoding { format, compression: codec, level: None };
+            let set = builder.seal(encoding, Producer::NONE).unwrap();
+            peer.call(&format!("write {codec}"), produce(topic, partition, -1, set), version);
+        }
+        peer.call("write v2", produce(topic, partition, -1, batch_of(&["d", "e"], codec, Producer::NONE)), 3);
+    }
+    for offset in [0, 1, 4, 10] {
+        peer.each(&format!("read from {offset}"), 0, |_| fetch(topic, &[(0, offset), (1, offset)]));
+    }
+    let mut damaged = batch_of(&["a"], Compression::None, Producer::NONE).to_vec();
+    damaged[16] = 1;
+    peer.call("damaged", produce(topic, 0, -1, damaged.into()), 2);
 }
 
 fn idempotence(peer: &mut Peer) {

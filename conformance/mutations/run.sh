@@ -29,7 +29,7 @@ git ls-files -z | xargs -0 cp --parents --preserve=timestamps --target-directory
 cd "$tree"
 touch core/src/lib.rs
 build() { cargo build --quiet --locked --package milena-conformance; }
-build && cp "$simulate" "$clean"
+build && cp --remove-destination "$simulate" "$clean"
 
 failed=0
 for patch in "${patches[@]}"; do

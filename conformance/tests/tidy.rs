@@ -96,7 +96,10 @@ fn simulated_brokers_know_nothing_of_the_client() {
         for line in text.lines().filter(|line| line.contains("milena_core::")) {
             let allowed =
                 ["milena_core::wire", "milena_core::protocol", "milena_core::record", "milena_core::{"];
-            assert!(allowed.iter().any(|path| line.contains(path)), "{}: {line}", file.display());
+            // A mechanism's hashes are as given as a CRC is; the server's half is the brokers' own.
+            let hashes = file.components().any(|part| part.as_os_str() == "sasl")
+                && line.contains("milena_core::sasl::scram::");
+            assert!(hashes || allowed.iter().any(|path| line.contains(path)), "{}: {line}", file.display());
         }
         assert!(!text.contains("milena_tokio") && !text.contains("milena_blocking"), "{}", file.display());
     }

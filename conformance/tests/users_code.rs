@@ -351,6 +351,7 @@ fn drawn_trouble_strikes_and_costs_no_acknowledged_record() {
         Kind::StallFollower,
         Kind::MoveLeader,
         Kind::DelayAnswer,
+        Kind::Throttle,
         Kind::CloseBefore,
         Kind::CloseAfter,
     ];

@@ -153,6 +153,10 @@ fn second_kind(peer: &mut Peer) {
         me = (ended.producer_id, ended.producer_epoch);
         settled(peer, topic);
         read(peer, "when it has ended", topic);
+        peer.until(|peer| {
+            let again = peer.call("wait", end(id, before, committed), 5);
+            again.error_code != ErrorCode::CONCURRENT_TRANSACTIONS
+        });
         peer.call("end again", end(id, before, committed), 5);
         peer.call("write as before", write(id, topic, batch(before, 2, "late")), 12);
     }

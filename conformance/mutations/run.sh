@@ -39,12 +39,13 @@ for patch in "${patches[@]}"; do
     # Not git: the copy is no repository of its own.
     patch --quiet --strip=1 --input="$patch"
     build
-    story=$("$simulate" simulate --seeds "$seeds" --scenario "$in" --first --shrink 0 2>&1 || true)
+    story=$("$simulate" simulate --seeds "$seeds" --scenario "$in" --first --shrink 0 2>&1) && code=0 || code=$?
     patch --quiet --strip=1 --reverse --input="$patch"
     # Of two that failed at the same time the smaller seed was first.
     found=$(grep --extended-regexp '^seed [0-9]+ of ' <<<"$story" | sort --numeric-sort --key=2 | head -n 1 || true)
     if [[ $found =~ ^seed\ ([0-9]+)\ of\ [a-z]+:\ (.*) ]]; then
         echo "$name: found at seed ${BASH_REMATCH[1]} of $in: ${BASH_REMATCH[2]}"
+        ((code == 1)) || { echo "$name: but the exit code is $code" && failed=1; }
         if ! "$clean" simulate --seed "${BASH_REMATCH[1]}" --scenario "$in" --shrink 0 >/dev/null 2>&1; then
             echo "$name: but that seed fails without it, too" && failed=1
         fi

@@ -13,4 +13,5 @@ pub mod cluster;
 pub mod fuzz;
 pub mod kafka;
 pub mod oracle;
+mod random;
 pub mod sim;

@@ -12,7 +12,7 @@ use milena_conformance::sim::{
     scenario, scenarios, search, shrink,
 };
 use milena_core::protocol::{ApiKey, BrokerId, ErrorCode};
-use milena_core::{Reader, ReaderConfig, Record, WriterConfig};
+use milena_core::{Error, Fate, Reader, ReaderConfig, Record, WriterConfig};
 
 /// How many seeds a usual run tells of each scenario.
 const SEEDS: u64 = 100;
@@ -188,6 +188,38 @@ fn one_side_of_a_half_open_connection_hears_nothing() {
         // A client that hears nothing finds out by its request's time-out.
         assert_eq!(took >= s(10), deaf == End::Client, "{deaf:?}: {took:?}");
     }
+}
+
+/// The first copy of a batch is given up on its way, the second is refused, and then the first arrives after all.
+#[test]
+fn of_a_refused_batch_an_earlier_copy_may_still_be_written() {
+    let run = sim::run(1, options(FaultPlan::default()), async |world| {
+        let mut config = world.config();
+        config.request_timeout = s(1);
+        let client = world.client(config, 0).unwrap();
+        let writer = client.writer(WriterConfig::new("events")).unwrap();
+        writer.write(Record::new("a")).await.unwrap();
+        let (route, way) = (Route::all(), Way::Requests);
+        let ms = Duration::from_millis;
+        world.fault_for(ms(100), Fault::Latency { route, way, shortest: s(20), longest: s(20) }).unwrap();
+        let refused = Fault::Requests {
+            requests: Requests::of(ApiKey::PRODUCE),
+            fault: RequestFault::Error(ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+        };
+        world.fault(refused).unwrap();
+        let error = writer.write(Record::new("b")).await.unwrap_err();
+        let end = |world: &World| world.cluster(|cluster| cluster.offsets("events", 0).unwrap().1);
+        let then = end(&world);
+        world.sleep(s(30)).await;
+        client.close();
+        let code = match error.cause {
+            Error::Rejected { code, .. } => Some(code),
+            _ => None,
+        };
+        (error.fate, code, then, end(&world))
+    });
+    let refused = Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+    assert_eq!(run.result, Ok((Fate::Unknown, refused, 1, 2)));
 }
 
 #[test]

@@ -18,6 +18,7 @@ impl ClusterState {
     pub fn create_topic(&mut self, name: &str, partitions: i32) -> Result<(), TopicError> {
         let assignment = self.plan_topic(name, partitions, -1)?;
         self.insert_topic(name, assignment, self.default_settings());
+        self.announce(name, 0);
         Ok(())
     }
 

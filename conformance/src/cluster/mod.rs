@@ -77,7 +77,7 @@ pub struct ClusterOptions {
     pub unclean_leader_election: bool,
     /// How long followers take to copy what a leader has, from shortest to longest. Default none.
     pub replication_lag: (Duration, Duration),
-    /// How long brokers take to hear of a new leader, from shortest to longest. Default none.
+    /// How long brokers take to hear of a new leader or a new topic, from shortest to longest. Default none.
     pub metadata_lag: (Duration, Duration),
     /// After how long the controller takes a broker for gone (`broker.session.timeout.ms`, 9 s in Kafka). Default at once.
     pub broker_session: Duration,

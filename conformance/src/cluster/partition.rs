@@ -133,6 +133,17 @@ impl Partition {
 
     // ---- what brokers believe ----
 
+    /// A broker has not even heard of the partition.
+    pub(super) fn hide(&mut self, broker: BrokerId) {
+        let belief = Leadership { leader: BrokerId::NONE, epoch: LeaderEpoch::NONE, in_sync: Vec::new() };
+        self.behind.insert(broker, Behind { belief, line: None });
+    }
+
+    /// Whether a broker has heard of the partition.
+    pub(super) fn is_known_to(&self, broker: BrokerId) -> bool {
+        self.belief(broker).epoch != LeaderEpoch::NONE
+    }
+
     /// Who leads, as far as this broker has heard.
     pub(super) fn belief(&self, broker: BrokerId) -> &Leadership {
         self.behind.get(&broker).map_or(&self.now, |behind| &behind.belief)
@@ -148,6 +159,9 @@ impl Partition {
         leader_only: bool,
     ) -> Result<(), ErrorCode> {
         let belief = self.belief(broker);
+        if !self.is_known_to(broker) {
+            return Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        }
         if !self.replicas.contains(&broker) {
             return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
         }
@@ -245,14 +259,14 @@ impl Partition {
         self.advance();
     }
 
-    /// Whether a follower has something to hear yet.
-    pub(super) fn lags(&self, broker: BrokerId) -> bool {
+    /// Followers that have something to hear yet, and have heard who leads.
+    pub(super) fn lagging(&self) -> impl Iterator<Item = BrokerId> + '_ {
         let (end, high_watermark) = (self.main.log.end_offset(), self.main.high_watermark);
-        let in_sync = self.now.in_sync.contains(&broker);
-        let lacks =
-            |has: &Follower| !has.known || has.end_offset < end || has.high_watermark < high_watermark;
-        !self.behind.contains_key(&broker)
-            && self.followers.get(&broker).is_some_and(|has| !in_sync || lacks(has))
+        let lags = move |(broker, has): &(&BrokerId, &Follower)| {
+            let lacks = !has.known || has.end_offset < end || has.high_watermark < high_watermark;
+            (lacks || !self.now.in_sync.contains(broker)) && !self.behind.contains_key(broker)
+        };
+        self.followers.iter().filter(lags).map(|(broker, _)| *broker)
     }
 
     /// The high watermark is where the in-sync replica that has least ends; it never goes back. Whether it moved.

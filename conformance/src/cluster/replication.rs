@@ -4,7 +4,7 @@
 //! at once:
 //! - followers copy what a leader has `replication_lag` later, and hear of the high watermark with the next copy;
 //! - the controller notices a crash, or that a broker is cut off, after `broker_session`, and elects other leaders then;
-//! - brokers hear of new leaders `metadata_lag` later, those that are cut off when they are not any more;
+//! - brokers hear of new leaders and new partitions `metadata_lag` later, those that are cut off when they are not any more;
 //! - a follower that does not copy leaves the in-sync replicas after `replica_lag_max`.
 
 use std::time::Duration;
@@ -13,7 +13,7 @@ use milena_core::protocol::{BrokerId, LeaderEpoch};
 use milena_core::wire::Str;
 
 use super::partition::Partition;
-use super::state::{ClusterState, Timer};
+use super::state::{Broker, ClusterState, Timer};
 
 /// A partition of a topic.
 pub(super) type Place = (Str, i32);
@@ -85,7 +85,7 @@ impl ClusterState {
         }
         self.sessions.forget(broker);
         for place in self.places() {
-            let lost = if lose_page_cache { Some(self.draw()) } else { None };
+            let lost = if lose_page_cache { Some(self.random.word()) } else { None };
             let Some(partition) = self.partition_mut(&place.0, place.1) else { continue };
             partition.end_alone(broker);
             partition.learn(broker);
@@ -130,8 +130,9 @@ impl ClusterState {
         let Some(known) = self.broker_mut(broker).filter(|known| known.isolated) else { return false };
         known.isolated = false;
         self.unfence(broker);
+        let due = self.hears_at();
         for place in self.places() {
-            self.learn_later(&place, broker);
+            self.learn_at(&place, broker, due);
             self.replicate(&place);
         }
         self.settle();
@@ -154,28 +155,29 @@ impl ClusterState {
 
     /// Lets the followers copy what a partition's leader has.
     pub(super) fn replicate(&mut self, place: &Place) {
-        let following = self.brokers.iter().filter(|known| known.is_following());
-        let following: Vec<_> = following.map(|known| known.id).collect();
-        let Some(partition) = self.topics.get_mut(&place.0).and_then(|topic| topic.partition_mut(place.1))
-        else {
-            return;
-        };
-        if !following.contains(&partition.now.leader) {
+        let Some(partition) = self.partition(&place.0, place.1) else { return };
+        let follows = |broker: &BrokerId| self.broker(*broker).is_some_and(Broker::is_following);
+        if !follows(&partition.now.leader) {
             return;
         }
-        let lagging: Vec<_> = following.iter().copied().filter(|broker| partition.lags(*broker)).collect();
+        let lagging: Vec<_> = partition.lagging().filter(follows).collect();
+        if lagging.is_empty() {
+            return;
+        }
         if self.options.replication_lag.1.is_zero() {
+            let Some(partition) = self.partition_mut(&place.0, place.1) else { return };
             let before = partition.main.high_watermark;
             // Twice: the second time they hear of the new high watermark.
             lagging.iter().chain(&lagging).for_each(|broker| partition.copy(*broker));
             if partition.main.high_watermark != before {
-                self.woken.extend(&partition.waiting);
+                self.wake(place);
             }
             return;
         }
+        let (shortest, longest) = self.options.replication_lag;
         for broker in lagging {
             if self.copying.insert((place.clone(), broker)) {
-                let due = self.now.elapsed + self.draw_between(self.options.replication_lag);
+                let due = self.now.elapsed + self.random.duration(shortest, longest);
                 self.set_timer(due, Timer::Copy(place.clone(), broker));
             }
         }
@@ -183,26 +185,32 @@ impl ClusterState {
 
     pub(super) fn on_copy_timer(&mut self, place: &Place, broker: BrokerId) {
         self.copying.remove(&(place.clone(), broker));
-        let follows = self.brokers.iter().any(|known| known.id == broker && known.is_following());
-        if let Some(partition) = self.topics.get_mut(&place.0).and_then(|topic| topic.partition_mut(place.1))
-            && follows
+        if self.broker(broker).is_some_and(Broker::is_following)
+            && let Some(partition) = self.partition_mut(&place.0, place.1)
         {
             partition.copy(broker);
-            self.woken.extend(&partition.waiting);
+            self.wake(place);
         }
         self.replicate(place);
     }
 
     pub(super) fn on_shrink_timer(&mut self, broker: BrokerId) {
-        if !self.brokers.iter().any(|known| known.id == broker && known.stalled) {
+        if !self.broker(broker).is_some_and(|known| known.stalled) {
             return;
         }
         for place in self.places() {
             let Some(partition) = self.partition_mut(&place.0, place.1) else { continue };
-            if partition.now.leader != broker && partition.lags(broker) {
+            if partition.lagging().any(|lagging| lagging == broker) {
                 partition.leave_in_sync(broker);
                 self.on_high_watermark(&place);
             }
+        }
+    }
+
+    /// Who waits for a partition looks again.
+    fn wake(&mut self, place: &Place) {
+        if let Some(partition) = self.topics.get(&place.0).and_then(|topic| topic.partition(place.1)) {
+            self.woken.extend(&partition.waiting);
         }
     }
 
@@ -210,8 +218,7 @@ impl ClusterState {
     fn on_high_watermark(&mut self, place: &Place) {
         let Some(partition) = self.partition_mut(&place.0, place.1) else { return };
         if partition.advance() {
-            let waiting = partition.waiting.clone();
-            self.woken.extend(waiting);
+            self.wake(place);
         }
         self.replicate(place);
     }
@@ -224,7 +231,7 @@ impl ClusterState {
     }
 
     pub(super) fn on_fence_timer(&mut self, broker: BrokerId) {
-        if self.brokers.iter().any(|known| known.id == broker && (!known.up || known.isolated)) {
+        if self.broker(broker).is_some_and(|known| !known.up || known.isolated) {
             self.fence(broker);
         }
     }
@@ -273,36 +280,68 @@ impl ClusterState {
 
     /// A new leader: brokers that hear of it later go on as before.
     pub(super) fn elect(&mut self, place: &Place, leader: BrokerId) {
-        let lag = !self.options.metadata_lag.1.is_zero();
-        let up = self.brokers.iter().filter(|known| known.up && (lag || known.isolated));
-        let unaware: Vec<_> = up.map(|known| known.id).collect();
+        let unaware = self.unaware();
         let Some(partition) = self.partition_mut(&place.0, place.1) else { return };
         partition.elect(leader, unaware.iter().copied());
-        let waiting = partition.waiting.clone();
-        self.woken.extend(waiting);
-        unaware.into_iter().for_each(|broker| self.learn_later(place, broker));
+        self.wake(place);
+        for broker in unaware {
+            let due = self.hears_at();
+            self.learn_at(place, broker, due);
+        }
         self.replicate(place);
     }
 
+    /// There are new partitions of a topic, from this one on.
+    pub(super) fn announce(&mut self, topic: &str, first: usize) {
+        let count = self.topics.get(topic).map_or(0, |topic| topic.partitions.len());
+        for broker in self.unaware() {
+            let due = self.hears_at();
+            for place in (first..count).map(|index| (Str::from(topic), index as i32)) {
+                self.partition_mut(&place.0, place.1)
+                    .into_iter()
+                    .for_each(|partition| partition.hide(broker));
+                self.learn_at(&place, broker, due);
+            }
+        }
+    }
+
+    /// Brokers that hear only later of what is decided now.
+    fn unaware(&self) -> Vec<BrokerId> {
+        let lag = !self.options.metadata_lag.1.is_zero();
+        let unaware = self.brokers.iter().filter(|known| known.up && (lag || known.isolated));
+        unaware.map(|known| known.id).collect()
+    }
+
+    /// When a broker hears of what is decided now.
+    fn hears_at(&mut self) -> Duration {
+        let (shortest, longest) = self.options.metadata_lag;
+        self.now.elapsed + self.random.duration(shortest, longest)
+    }
+
     /// A broker that is not cut off will hear what was decided last.
-    fn learn_later(&mut self, place: &Place, broker: BrokerId) {
-        if self.brokers.iter().any(|known| known.id == broker && known.isolated) {
+    fn learn_at(&mut self, place: &Place, broker: BrokerId, due: Duration) {
+        if self.is_isolated(broker) {
             return;
         }
-        if self.options.metadata_lag.1.is_zero() {
+        if due <= self.now.elapsed {
             return self.learn(place, broker);
         }
-        let Some(epoch) = self.partition(&place.0, place.1).map(|partition| partition.now.epoch) else {
-            return;
-        };
-        let due = self.now.elapsed + self.draw_between(self.options.metadata_lag);
-        self.set_timer(due, Timer::Learn(place.clone(), broker, epoch));
+        if let Some(partition) = self.partition(&place.0, place.1) {
+            let epoch = partition.now.epoch;
+            self.set_timer(due, Timer::Learn(place.clone(), broker, epoch));
+        }
     }
 
     pub(super) fn on_learn_timer(&mut self, place: &Place, broker: BrokerId, epoch: LeaderEpoch) {
-        let isolated = self.brokers.iter().any(|known| known.id == broker && known.isolated);
-        let newest = self.partition(&place.0, place.1).is_some_and(|partition| partition.now.epoch == epoch);
-        if newest && !isolated {
+        if self.is_isolated(broker) {
+            return;
+        }
+        let Some(partition) = self.partition(&place.0, place.1) else { return };
+        if !partition.is_known_to(broker) {
+            // Who hears of a topic hears of all its partitions, and of what has become of them since.
+            let count = self.topics.get(&place.0).map_or(0, |topic| topic.partitions.len() as i32);
+            (0..count).for_each(|index| self.learn(&(place.0.clone(), index), broker));
+        } else if partition.now.epoch == epoch {
             self.learn(place, broker);
         }
     }
@@ -310,8 +349,7 @@ impl ClusterState {
     fn learn(&mut self, place: &Place, broker: BrokerId) {
         let Some(partition) = self.partition_mut(&place.0, place.1) else { return };
         partition.learn(broker);
-        let waiting = partition.waiting.clone();
-        self.woken.extend(waiting);
+        self.wake(place);
         self.replicate(place);
     }
 
@@ -319,7 +357,12 @@ impl ClusterState {
 
     /// Whether a broker is up and the controller knows it.
     pub(super) fn is_alive(&self, broker: BrokerId) -> bool {
-        self.brokers.iter().any(|known| known.id == broker && known.up && !known.isolated && !known.fenced)
+        self.broker(broker).is_some_and(|known| known.up && !known.isolated && !known.fenced)
+    }
+
+    /// Whether a broker hears nothing of the others.
+    pub(super) fn is_isolated(&self, broker: BrokerId) -> bool {
+        self.broker(broker).is_some_and(|known| known.isolated)
     }
 
     /// The brokers for which that holds.
@@ -341,11 +384,5 @@ impl ClusterState {
         topics
             .flat_map(|(name, topic)| (0..topic.partitions.len() as i32).map(|index| (name.clone(), index)))
             .collect()
-    }
-
-    /// A time between these two.
-    pub(super) fn draw_between(&mut self, (shortest, longest): (Duration, Duration)) -> Duration {
-        let range = longest.saturating_sub(shortest).as_micros() as u64 + 1;
-        shortest + Duration::from_micros(self.draw() % range)
     }
 }

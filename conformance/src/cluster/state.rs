@@ -20,6 +20,7 @@ use super::sessions::Sessions;
 use super::topic::{self, Topic, TopicError, TopicSettings};
 use super::transactions::Transactions;
 use super::{ClusterOptions, ClusterOutput, ConnectionId, Now, RequestLogEntry};
+use crate::random::Random;
 
 /// Violations kept: the first ones tell what is wrong.
 const MOST_VIOLATIONS: usize = 16;
@@ -35,7 +36,7 @@ const ANONYMOUS: Str = Str::from_static("User:ANONYMOUS");
 pub struct ClusterState {
     pub(super) options: ClusterOptions,
     pub(super) now: Now,
-    random: u64,
+    pub(super) random: Random,
     pub(super) cluster_id: Uuid,
     /// By API key: looked up for each request.
     served: BTreeMap<i16, RangeInclusive<i16>>,
@@ -169,7 +170,7 @@ impl ClusterState {
         });
         let mut state = ClusterState {
             now: Now::default(),
-            random: options.seed,
+            random: Random::new(options.seed),
             cluster_id: Uuid::default(),
             served: served.collect(),
             brokers: (1..=nodes).map(broker).collect(),
@@ -194,14 +195,16 @@ impl ClusterState {
         };
         state.cluster_id = state.random_uuid();
         for (name, partitions) in std::mem::take(&mut state.options.topics) {
-            let _ = state.create_topic(&name, partitions);
+            if let Ok(assignment) = state.plan_topic(&name, partitions, -1) {
+                state.insert_topic(&name, assignment, state.default_settings());
+            }
         }
         state
     }
 
     /// Sets the address that Metadata gives for a broker.
     pub fn set_address(&mut self, broker: BrokerId, host: &str, port: u16) {
-        if let Some(broker) = self.brokers.iter_mut().find(|known| known.id == broker) {
+        if let Some(broker) = self.broker_mut(broker) {
             broker.host = Str::from(host);
             broker.port = port;
         }
@@ -287,8 +290,12 @@ impl ClusterState {
 
     // ---- topics ----
 
+    pub(super) fn broker(&self, broker: BrokerId) -> Option<&Broker> {
+        self.brokers.iter().find(|known| known.id == broker)
+    }
+
     pub(super) fn is_up(&self, broker: BrokerId) -> bool {
-        self.brokers.iter().any(|known| known.id == broker && known.up)
+        self.broker(broker).is_some_and(|known| known.up)
     }
 
     pub(super) fn broker_mut(&mut self, broker: BrokerId) -> Option<&mut Broker> {
@@ -374,19 +381,10 @@ impl ClusterState {
         true
     }
 
-    /// splitmix64: ids and delays need no more than to be different and to follow from the seed.
-    pub(super) fn draw(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
     pub(super) fn random_uuid(&mut self) -> Uuid {
         let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&self.draw().to_be_bytes());
-        bytes[8..].copy_from_slice(&self.draw().to_be_bytes());
+        bytes[..8].copy_from_slice(&self.random.word().to_be_bytes());
+        bytes[8..].copy_from_slice(&self.random.word().to_be_bytes());
         Uuid(bytes)
     }
 
@@ -419,17 +417,19 @@ impl ClusterState {
         let asked = Asked { broker, header, body };
         let fault = if self.faults.is_empty() { None } else { self.faults.take(&asked) };
         let Asked { header, body, .. } = asked;
-        let disk = self.brokers.iter().find(|known| known.id == broker).map(|known| known.disk_latency);
         match fault {
             Some(Fault::CloseBefore) => self.close(conn),
             Some(Fault::NeverAnswer) => self.set_busy(conn, None, Activity::Nothing),
             Some(Fault::Delay(delay)) => {
                 self.set_busy(conn, Some(self.now.elapsed + delay), Activity::Request(header, body));
             }
-            None if key == ApiKey::PRODUCE && disk.is_some_and(|(_, longest)| !longest.is_zero()) => {
-                let due = self.now.elapsed + self.draw_between(disk.unwrap_or_default());
-                self.set_busy(conn, Some(due), Activity::Request(header, body));
-            }
+            None if key == ApiKey::PRODUCE => match self.broker(broker).map(|known| known.disk_latency) {
+                Some((shortest, longest)) if !longest.is_zero() => {
+                    let due = self.now.elapsed + self.random.duration(shortest, longest);
+                    self.set_busy(conn, Some(due), Activity::Request(header, body));
+                }
+                _ => self.serve(conn, &header, body, None),
+            },
             fault => self.serve(conn, &header, body, fault),
         }
     }
@@ -547,7 +547,7 @@ impl ClusterState {
     fn corrupted(&mut self, frame: &Frame) -> Frame {
         let mut body = BytesMut::from(frame.to_bytes().slice(LENGTH_BYTES..));
         let bits = body.len().saturating_sub(CORRELATION_ID_BYTES) as u64 * 8;
-        let bit = self.draw() % bits.max(1);
+        let bit = self.random.within(0..=bits.max(1) - 1);
         if let Some(byte) = body.get_mut(CORRELATION_ID_BYTES + (bit / 8) as usize) {
             *byte ^= 1 << (bit % 8);
         }

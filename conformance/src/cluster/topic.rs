@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use milena_core::protocol::ErrorCode;
+use milena_core::protocol::{BrokerId, ErrorCode};
 use milena_core::wire::{Str, Uuid};
 
 use super::partition::Partition;
@@ -127,6 +127,13 @@ pub(super) fn collision<'a>(name: &str, mut existing: impl Iterator<Item = &'a S
     }
     let folded = name.replace('.', "_");
     existing.find(|other| other.len() == name.len() && other.replace('.', "_") == folded)
+}
+
+impl Topic {
+    /// The partitions that a broker has heard of.
+    pub(super) fn known_to(&self, broker: BrokerId) -> impl Iterator<Item = &Partition> {
+        self.partitions.iter().take_while(move |partition| partition.is_known_to(broker))
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use milena_core::record::{Batch, Limits};
 use milena_core::{Fate, Message, WriteError, Written};
 
 use super::plan::ProcessId;
-use super::random::Random;
+use crate::random::Random;
 
 /// Bytes of a value that name its record.
 const NAME_BYTES: usize = 8;

@@ -15,10 +15,10 @@ use milena_core::wire::Framer;
 use super::lock;
 use super::network::Shared;
 use super::plan::ProcessId;
-use super::random::Random;
 use super::stuck::Wait;
 use super::trace::digest;
 use crate::cluster::ConnectionId;
+use crate::random::Random;
 
 /// `socket.request.max.bytes`: Kafka's default, 100 MiB.
 const MAX_REQUEST_BYTES: usize = 100 << 20;
@@ -52,6 +52,8 @@ pub(super) struct Pipe {
 
 pub(super) struct Link {
     pub(super) process: ProcessId,
+    /// Whose it is: the client's number in the whole world.
+    pub(super) client: u32,
     pub(super) broker: BrokerId,
     pub(super) conn: Option<ConnectionId>,
     pub(super) phase: Phase,
@@ -108,9 +110,10 @@ pub(super) enum Step {
 }
 
 impl Link {
-    pub(super) fn new(process: ProcessId, broker: BrokerId, random: Random) -> Self {
+    pub(super) fn new(process: ProcessId, client: u32, broker: BrokerId, random: Random) -> Self {
         Link {
             process,
+            client,
             broker,
             conn: None,
             phase: Phase::Connecting,

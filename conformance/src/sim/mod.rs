@@ -23,6 +23,7 @@
 
 mod check;
 mod draw;
+mod epochs;
 mod executor;
 mod faults;
 mod ledger;
@@ -30,7 +31,6 @@ mod link;
 mod network;
 mod plan;
 mod process;
-mod random;
 mod runtime;
 mod scenario;
 mod search;
@@ -62,10 +62,10 @@ use network::{Shared, State};
 use runtime::{SimRuntime, Sleep};
 use stuck::Owner;
 
+pub use crate::random::Random;
 pub use check::{Failure, Verdict, check, find, seeds};
 pub use ledger::Tally;
 pub use plan::{End, Fault, FaultPlan, Kind, PlanError, ProcessId, Route, Way};
-pub use random::Random;
 pub use scenario::{Scenario, Simulation, scenario, scenarios};
 pub use search::{Summary, Violation, search};
 pub use shrink::{Shrunk, shrink};

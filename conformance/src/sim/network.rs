@@ -13,24 +13,27 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use milena_core::Address;
-use milena_core::protocol::{self, ApiKey, BrokerId, FetchRequest, LeaderEpoch, Message};
+use milena_core::protocol::{self, ApiKey, BrokerId, FetchRequest, Message};
 use milena_core::record::Batches;
 use milena_core::wire::Frame;
 
 use super::Options;
+use super::epochs::Epochs;
 use super::executor::Inbox;
 use super::faults::InForce;
 use super::link::{Link, PIECE_BITS, Phase, Step};
 use super::plan::{Kind, Planned, ProcessId};
-use super::random::Random;
 use super::runtime::Clock;
 use super::trace::{Event as Told, Trace};
 use crate::cluster::{self, ClusterOutput, ClusterState, ConnectionId};
+use crate::random::Random;
 
 /// The wall clock when a run starts: 2026-01-01, in milliseconds since 1970.
 pub(super) const WALL_START_MS: i64 = 1_767_225_600_000;
 /// Bytes of a batch before those that its CRC covers, the CRC itself included in what may be wrong.
 const BEFORE_CRC_BYTES: usize = 17;
+/// First version of Fetch that names leader epochs.
+const NAMES_EPOCHS: i16 = 9;
 
 /// What the clients' runtimes and the world's handle share.
 pub(super) struct Shared {
@@ -57,6 +60,7 @@ pub(super) struct State {
     /// The first thing that a client asked which brokers put up with and a client should not do.
     pub(super) mistake: Option<String>,
     tells_epochs: bool,
+    epochs: Epochs,
     pub(super) trace: Trace,
 }
 
@@ -107,6 +111,7 @@ impl State {
                 .as_version
                 .versions(ApiKey::METADATA)
                 .is_some_and(|v| *v.end() >= 9),
+            epochs: Epochs::default(),
             options,
         };
         for planned in state.options.faults.planned.clone() {
@@ -203,12 +208,12 @@ impl State {
         self.links.get(&link).into_iter().flat_map(|link| link.asked.iter().map(|(_, key)| *key))
     }
 
-    pub(super) fn connect(&mut self, process: ProcessId, address: &Address) -> Option<u64> {
+    pub(super) fn connect(&mut self, process: ProcessId, client: u32, address: &Address) -> Option<u64> {
         let broker = *self.hosts.get(&address.host).filter(|_| address.port == PORT)?;
         let id = self.next_link;
         self.next_link += 1;
-        self.links
-            .insert(id, Link::new(process, broker, Random::new(self.link_seed.wrapping_mul(id | 1) ^ id)));
+        let random = Random::new(self.link_seed.wrapping_mul(id | 1) ^ id);
+        self.links.insert(id, Link::new(process, client, broker, random));
         self.tell(Told::Connect { link: id, broker });
         let at = self.now + self.delay(id, true);
         self.set(at, Event::Knock(id));
@@ -351,12 +356,11 @@ impl State {
                 let (key, version) = (header.request_api_key, header.request_api_version);
                 let correlation_id = header.correlation_id;
                 link.asked.push_back((correlation_id, key));
+                let names_epochs = self.tells_epochs && key == ApiKey::FETCH && version >= NAMES_EPOCHS;
+                let fetch = names_epochs.then(|| FetchRequest::decode(body, version)).and_then(Result::ok);
                 let mistake = match link.asked_again.are_too_many(self.now, key, &frame) {
                     true => Some("again and again, without a pause"),
-                    false if self.tells_epochs && lacks_epoch(key, version, body) => {
-                        Some("without a leader epoch")
-                    }
-                    false => None,
+                    false => fetch.and_then(|fetch| self.epochs.mistake(link.client, id, &fetch)),
                 };
                 if let Some(mistake) = mistake.filter(|_| self.mistake.is_none()) {
                     let at = self.now.as_secs_f64();
@@ -471,14 +475,6 @@ impl State {
         }
         None
     }
-}
-
-/// Whether a fetch that could name the leader epoch its client goes by does not: an old leader would not be told from
-/// the right one.
-fn lacks_epoch(key: ApiKey, version: i16, body: Bytes) -> bool {
-    let fetch = (key == ApiKey::FETCH && version >= 9).then(|| FetchRequest::decode(body, version));
-    let topics = fetch.into_iter().flatten().flat_map(|fetch| fetch.topics);
-    topics.flat_map(|topic| topic.partitions).any(|asked| asked.current_leader_epoch < LeaderEpoch(0))
 }
 
 /// Every broker's port.

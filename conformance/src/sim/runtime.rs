@@ -87,7 +87,7 @@ impl Runtime for SimRuntime {
         &self,
         address: &Address,
     ) -> impl Future<Output = Result<SimStream, CloseReason>> + Send + 'static {
-        let link = lock(&self.shared.state).connect(self.process, address);
+        let link = lock(&self.shared.state).connect(self.process, self.client, address);
         let stream = link.map(|link| SimStream { shared: self.shared.clone(), link });
         let unknown = CloseReason::Resolve(format!("{} is not known", address.host));
         async move {

@@ -21,6 +21,8 @@ pub(super) struct Swarm {
     pub(super) partitions: i32,
     /// Nothing is to go wrong.
     pub(super) calm: bool,
+    /// The topic is made when all else begins, so that brokers and clients have to hear of it.
+    pub(super) new_topic: bool,
     /// Processes that write, each with so many tasks and records.
     pub(super) writers: u32,
     pub(super) tasks: usize,
@@ -75,11 +77,15 @@ impl Swarm {
         if on.contains(&Kind::LostPageCache) {
             keep_acknowledged(&mut options.cluster, &mut writer, &mut on);
         }
+        let new_topic = r.percent(20);
+        if new_topic {
+            options.cluster.topics.clear();
+        }
         let client = ClientPlan {
             request_timeout: r.pick(&[1, 3, 10].map(s)),
             connect_timeout: r.pick(&[1, 10].map(s)),
             max_in_flight: r.within(1..=5) as usize,
-            metadata_max_age: r.pick(&[1, 300].map(s)),
+            metadata_max_age: r.pick(&[100, 1_000, 300_000].map(ms)),
         };
         let end = ms(10 + r.of_any_size(13) as u64);
         let (writers, readers) = (r.within(1..=2) as u32, r.within(1..=2) as u32);
@@ -90,6 +96,7 @@ impl Swarm {
             options,
             partitions,
             calm,
+            new_topic,
             writers,
             tasks: r.within(1..=3) as usize,
             records: r.of_any_size(7) + 3,
@@ -187,7 +194,7 @@ fn draw_world(r: &mut Random, calm: bool, partitions: i32) -> Options {
         default_replication_factor: replicas,
         min_in_sync_replicas: r.within(1..=(replicas as u64 - 1).max(1)) as usize,
         replication_lag: lag(r, &[0, 0, 5, 100]),
-        metadata_lag: lag(r, &[0, 0, 20, 500]),
+        metadata_lag: lag(r, &[0, 0, 20, 500, 2_000]),
         broker_session: ms(r.pick(&[0, 0, 1_000, 9_000])),
         replica_lag_max: s(r.pick(&[1, 30])),
         disk_latency: lag(r, &[0, 0, 0, 10]),

@@ -8,8 +8,8 @@ use std::time::Duration;
 use milena_core::protocol::{ApiKey, BrokerId, ErrorCode};
 
 use super::plan::{End, Fault, FaultPlan, Kind, ProcessId, Route, Way};
-use super::random::Random;
 use crate::cluster::{Fault as RequestFault, Requests};
+use crate::random::Random;
 
 /// Faults that wait for requests when the trouble is over cost up to a request's time-out each.
 const MOST_REQUESTS: usize = 12;

@@ -3,8 +3,8 @@
 //! Rules:
 //! - While there is trouble, what must always hold is checked at each step: a call ends within its time (by its process's
 //!   clock), a writer holds no more than it may, a reader gets offsets without gaps and never again those it had.
-//! - No client asks a broker the same thing over and over without a pause, or fetches without the leader epoch that it was
-//!   told.
+//! - No client asks a broker the same thing over and over without a pause, fetches without the leader epoch that it was told,
+//!   or goes back to an older one.
 //! - When it is over, every partition has to be writable and every record readable, within [`HEALING`].
 //! - A process that was killed is started again and goes on with what is left: a reader where it was, a writer with its
 //!   next records. Of what a killed writer was not told the result of, anything may have become.
@@ -54,6 +54,10 @@ pub(super) async fn carry_out(mut swarm: Swarm, world: World) -> Result<Tally, S
         wrong: Mutex::default(),
     });
     let swarm = &work.swarm;
+    if swarm.new_topic {
+        let created = world.cluster(|cluster| cluster.create_topic(TOPIC, swarm.partitions));
+        created.map_err(|error| error.message)?;
+    }
     let writing: Vec<_> = (0..swarm.writers)
         .map(|_| world.spawn(keep_writing(work.clone(), world.process(), world.clone(), random.fork())))
         .collect();
@@ -135,8 +139,10 @@ async fn check(work: &Work, world: &World, reads: &[Read]) -> Result<Tally, Stri
 
 fn client(swarm: &Swarm, world: &World, skew_ms: i64) -> Result<Client, String> {
     let mut config = world.config();
-    // Trouble may be there from the start: giving up on the bootstrap is another story.
+    // Trouble may be there from the start: giving up on the bootstrap, or on a topic that a broker has not heard of, is another
+    // story.
     config.bootstrap_timeout = HEALING;
+    config.topic_grace = HEALING;
     config.request_timeout = swarm.client.request_timeout;
     config.connect_timeout = swarm.client.connect_timeout;
     config.max_in_flight = swarm.client.max_in_flight;

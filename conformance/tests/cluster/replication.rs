@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use milena_conformance::cluster::ClusterOptions;
+use milena_core::protocol::create_partitions::CreatePartitionsTopic;
 use milena_core::protocol::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
+use milena_core::protocol::metadata::MetadataRequestTopic;
 use milena_core::protocol::offset_for_leader_epoch::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use milena_core::protocol::{
-    BrokerId, ErrorCode, FetchRequest, LeaderEpoch, ListOffsetsRequest, OffsetForLeaderEpochRequest,
-    ProduceRequest,
+    BrokerId, CreatePartitionsRequest, ErrorCode, FetchRequest, LeaderEpoch, ListOffsetsRequest,
+    MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest,
 };
 
 use crate::script::{Script, batch, failed, fetch_request, fetched, numbered, produce_request, values};
@@ -372,4 +374,74 @@ fn compaction_keeps_the_newest_record_of_each_key() {
     script.state.handle_timeout(script.now);
     assert_eq!(script.state.delete_expired("t"), 1);
     assert_eq!(script.state.offsets("t", 0), Some((6, 6)));
+}
+
+/// What a broker says of a topic: the error, and how many partitions it has.
+fn told(script: &mut Script, broker: i32, topic: &str) -> (ErrorCode, usize) {
+    let conn = script.connect(broker);
+    let topic = script.metadata(conn, topic, 12).topics.remove(0);
+    (topic.error_code, topic.partitions.len())
+}
+
+#[test]
+fn brokers_hear_of_a_new_topic_and_of_new_partitions_each_at_its_time() {
+    let unknown = (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, 0);
+    let mut script = lagging(0, |options| {
+        options.metadata_lag = (ms(100), ms(100));
+        options.auto_create_topics = true;
+        options.default_replication_factor = 2;
+    });
+    assert!(script.state.isolate_broker(TWO));
+    assert_eq!(told(&mut script, 3, "new"), unknown, "it was not there, and is created");
+    let writer = script.connect(3);
+    let (leader, _) = script.state.leader("new", 0).expect("the controller has it");
+    script.advance(99);
+    let all: Vec<_> = (1..=3).map(|broker| told(&mut script, broker, "new")).collect();
+    assert_eq!(all, [unknown; 3]);
+    let write = |script: &mut Script, conn| {
+        let answer = script.call(conn, produce_request("new", 0, 1, batch(&["a"])), 9);
+        answer.responses[0].partition_responses[0].error_code
+    };
+    assert_eq!(write(&mut script, writer), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    script.advance(1);
+    let all: Vec<_> = (1..=3).map(|broker| told(&mut script, broker, "new")).collect();
+    assert_eq!(all, [(ErrorCode::NONE, 1), unknown, (ErrorCode::NONE, 1)]);
+    assert!(script.state.rejoin_broker(TWO));
+    assert_eq!(told(&mut script, 2, "new"), unknown);
+    script.advance(100);
+    assert_eq!(told(&mut script, 2, "new"), (ErrorCode::NONE, 1));
+    let writer = script.connect(leader.0);
+    assert_eq!(write(&mut script, writer), ErrorCode::NONE);
+
+    let more =
+        CreatePartitionsTopic { name: "new".into(), count: 3, assignments: None, ..Default::default() };
+    let more = CreatePartitionsRequest { topics: vec![more], timeout_ms: 1_000, ..Default::default() };
+    let admin = script.connect(1);
+    assert_eq!(script.call(admin, more, 3).results[0].error_code, ErrorCode::NONE);
+    assert_eq!(told(&mut script, 1, "new"), (ErrorCode::NONE, 1));
+    script.advance(100);
+    assert_eq!(told(&mut script, 1, "new"), (ErrorCode::NONE, 3));
+}
+
+#[test]
+fn a_topic_is_asked_for_by_an_id_that_not_every_broker_has_heard_of() {
+    let mut script = lagging(0, |options| {
+        options.metadata_lag = (ms(100), ms(100));
+        options.default_replication_factor = 2;
+    });
+    assert!(script.state.isolate_broker(TWO));
+    script.state.create_topic("new", 1).unwrap();
+    script.advance(100);
+    let conn = script.connect(1);
+    let topic_id = script.metadata(conn, "new", 12).topics[0].topic_id;
+    let by_id = |script: &mut Script, broker| {
+        let conn = script.connect(broker);
+        let asked = MetadataRequestTopic { topic_id, name: None, ..Default::default() };
+        let asked = MetadataRequest { topics: Some(vec![asked]), ..Default::default() };
+        script.call(conn, asked, 12).topics[0].error_code
+    };
+    assert_eq!(
+        [by_id(&mut script, 1), by_id(&mut script, 2)],
+        [ErrorCode::NONE, ErrorCode::UNKNOWN_TOPIC_ID]
+    );
 }

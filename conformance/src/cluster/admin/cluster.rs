@@ -223,7 +223,7 @@ impl ClusterState {
         call: &Call,
         request: UnregisterBrokerRequest,
     ) -> UnregisterBrokerResponse {
-        let known = self.brokers.iter().any(|broker| broker.id == request.broker_id);
+        let known = self.broker(request.broker_id).is_some();
         let unknown = || {
             let message = format!("Broker ID {} is not currently registered", request.broker_id);
             (ErrorCode::BROKER_ID_NOT_REGISTERED, message)

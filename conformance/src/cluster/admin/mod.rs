@@ -10,10 +10,10 @@ mod topics;
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use milena_core::protocol::{ApiKey, ErrorCode, Request};
+use milena_core::protocol::{ApiKey, ErrorCode};
 
 use super::ClusterOptions;
-use super::api::{Call, Outcome, answered, decoded};
+use super::api::{Call, Outcome};
 use super::state::ClusterState;
 use configs::Configs;
 
@@ -79,52 +79,45 @@ impl Admin {
 
 /// Serves a request of [`SERVED`].
 pub(super) fn dispatch(state: &mut ClusterState, call: &Call, body: Bytes) -> Outcome {
-    /// Serves a request at once, by a method.
-    fn by<R: Request>(
-        state: &mut ClusterState,
-        call: &Call,
-        body: Bytes,
-        serve: impl FnOnce(&mut ClusterState, &Call, R) -> R::Response,
-    ) -> Outcome {
-        answered(call, body, |request| serve(state, call, request))
-    }
     match call.key {
-        ApiKey::SASL_HANDSHAKE => decoded(call, body, |request| state.sasl_handshake(call, request)),
-        ApiKey::SASL_AUTHENTICATE => decoded(call, body, |request| state.sasl_authenticate(call, request)),
+        ApiKey::SASL_HANDSHAKE => state.decoded(call, body, ClusterState::sasl_handshake),
+        ApiKey::SASL_AUTHENTICATE => state.decoded(call, body, ClusterState::sasl_authenticate),
         ApiKey::DESCRIBE_USER_SCRAM_CREDENTIALS => {
-            by(state, call, body, ClusterState::describe_user_scram_credentials)
+            state.answered(call, body, ClusterState::describe_user_scram_credentials)
         }
         ApiKey::ALTER_USER_SCRAM_CREDENTIALS => {
-            by(state, call, body, ClusterState::alter_user_scram_credentials)
+            state.answered(call, body, ClusterState::alter_user_scram_credentials)
         }
-        ApiKey::DESCRIBE_CLIENT_QUOTAS => by(state, call, body, ClusterState::describe_client_quotas),
-        ApiKey::ALTER_CLIENT_QUOTAS => by(state, call, body, ClusterState::alter_client_quotas),
-        ApiKey::CREATE_TOPICS => by(state, call, body, ClusterState::create_topics),
-        ApiKey::DELETE_TOPICS => by(state, call, body, ClusterState::delete_topics),
-        ApiKey::DESCRIBE_ACLS => by(state, call, body, ClusterState::describe_acls),
-        ApiKey::CREATE_ACLS => by(state, call, body, ClusterState::create_acls),
-        ApiKey::DELETE_ACLS => by(state, call, body, ClusterState::delete_acls),
-        ApiKey::DESCRIBE_CONFIGS => by(state, call, body, ClusterState::describe_configs),
-        ApiKey::ALTER_CONFIGS => by(state, call, body, ClusterState::alter_configs),
-        ApiKey::INCREMENTAL_ALTER_CONFIGS => by(state, call, body, ClusterState::incremental_alter_configs),
-        ApiKey::LIST_CONFIG_RESOURCES => by(state, call, body, ClusterState::list_config_resources),
+        ApiKey::DESCRIBE_CLIENT_QUOTAS => state.answered(call, body, ClusterState::describe_client_quotas),
+        ApiKey::ALTER_CLIENT_QUOTAS => state.answered(call, body, ClusterState::alter_client_quotas),
+        ApiKey::CREATE_TOPICS => state.answered(call, body, ClusterState::create_topics),
+        ApiKey::DELETE_TOPICS => state.answered(call, body, ClusterState::delete_topics),
+        ApiKey::DESCRIBE_ACLS => state.answered(call, body, ClusterState::describe_acls),
+        ApiKey::CREATE_ACLS => state.answered(call, body, ClusterState::create_acls),
+        ApiKey::DELETE_ACLS => state.answered(call, body, ClusterState::delete_acls),
+        ApiKey::DESCRIBE_CONFIGS => state.answered(call, body, ClusterState::describe_configs),
+        ApiKey::ALTER_CONFIGS => state.answered(call, body, ClusterState::alter_configs),
+        ApiKey::INCREMENTAL_ALTER_CONFIGS => {
+            state.answered(call, body, ClusterState::incremental_alter_configs)
+        }
+        ApiKey::LIST_CONFIG_RESOURCES => state.answered(call, body, ClusterState::list_config_resources),
         ApiKey::DESCRIBE_TOPIC_PARTITIONS => {
-            decoded(call, body, |request| state.describe_topic_partitions(call, request))
+            state.decoded(call, body, ClusterState::describe_topic_partitions)
         }
-        ApiKey::CREATE_PARTITIONS => by(state, call, body, ClusterState::create_partitions),
-        ApiKey::DELETE_RECORDS => by(state, call, body, ClusterState::delete_records),
-        ApiKey::ELECT_LEADERS => by(state, call, body, ClusterState::elect_leaders),
+        ApiKey::CREATE_PARTITIONS => state.answered(call, body, ClusterState::create_partitions),
+        ApiKey::DELETE_RECORDS => state.answered(call, body, ClusterState::delete_records),
+        ApiKey::ELECT_LEADERS => state.answered(call, body, ClusterState::elect_leaders),
         ApiKey::ALTER_PARTITION_REASSIGNMENTS => {
-            by(state, call, body, ClusterState::alter_partition_reassignments)
+            state.answered(call, body, ClusterState::alter_partition_reassignments)
         }
         ApiKey::LIST_PARTITION_REASSIGNMENTS => {
-            by(state, call, body, ClusterState::list_partition_reassignments)
+            state.answered(call, body, ClusterState::list_partition_reassignments)
         }
-        ApiKey::DESCRIBE_LOG_DIRS => by(state, call, body, ClusterState::describe_log_dirs),
-        ApiKey::DESCRIBE_CLUSTER => by(state, call, body, ClusterState::describe_cluster),
-        ApiKey::DESCRIBE_QUORUM => by(state, call, body, ClusterState::describe_quorum),
-        ApiKey::UPDATE_FEATURES => by(state, call, body, ClusterState::update_features),
-        ApiKey::UNREGISTER_BROKER => by(state, call, body, ClusterState::unregister_broker),
+        ApiKey::DESCRIBE_LOG_DIRS => state.answered(call, body, ClusterState::describe_log_dirs),
+        ApiKey::DESCRIBE_CLUSTER => state.answered(call, body, ClusterState::describe_cluster),
+        ApiKey::DESCRIBE_QUORUM => state.answered(call, body, ClusterState::describe_quorum),
+        ApiKey::UPDATE_FEATURES => state.answered(call, body, ClusterState::update_features),
+        ApiKey::UNREGISTER_BROKER => state.answered(call, body, ClusterState::unregister_broker),
         _ => Outcome::Close,
     }
 }

@@ -85,7 +85,7 @@ impl ClusterState {
     }
 
     fn place_of(&self, call: &Call, asked: &Asked) -> Result<Place, ErrorCode> {
-        let name = self.topic_name(call.version >= BY_ID, &asked.topic, &asked.topic_id)?;
+        let name = self.topic_name(call, call.version >= BY_ID, &asked.topic, &asked.topic_id)?;
         match self.authorize(call, Operation::Read, ResourceType::Topic, &name) {
             true => Ok((name, asked.partition.partition)),
             false => Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED),
@@ -197,9 +197,8 @@ impl ClusterState {
             return None;
         }
         let in_rack = |id: BrokerId| {
-            self.brokers.iter().any(|broker| {
-                broker.id == id && broker.rack.as_ref() == Some(&fetch.rack) && self.is_alive(id)
-            })
+            self.is_alive(id)
+                && self.broker(id).is_some_and(|broker| broker.rack.as_ref() == Some(&fetch.rack))
         };
         if in_rack(belief.leader) {
             return None;

@@ -28,10 +28,9 @@ impl ClusterState {
         };
         let topics = match asked {
             None => {
-                let visible = self
-                    .topics
-                    .keys()
-                    .filter(|name| self.may(call, Operation::Describe, name) || call.forced.is_some());
+                let known = self.topics.keys().filter(|name| self.known_topic(call.broker, name).is_some());
+                let visible =
+                    known.filter(|name| self.may(call, Operation::Describe, name) || call.forced.is_some());
                 visible.map(|name| self.described(call, name)).collect()
             }
             Some(topics) => {
@@ -107,16 +106,16 @@ impl ClusterState {
     ) -> MetadataResponseTopic {
         // An id counts, even where there is an empty name beside it.
         let Some(name) = name.filter(|_| id.is_zero()) else {
-            return match self.topic_names.get(&id) {
-                Some(name) if self.may(call, Operation::Describe, name) => self.described(call, name),
-                Some(_) => unknown(call, None, id, ErrorCode::TOPIC_AUTHORIZATION_FAILED),
-                None => unknown(call, None, id, ErrorCode::UNKNOWN_TOPIC_ID),
+            return match self.topic_name(call, true, &Str::default(), &id) {
+                Ok(name) if self.may(call, Operation::Describe, &name) => self.described(call, &name),
+                Ok(_) => unknown(call, None, id, ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+                Err(code) => unknown(call, None, id, code),
             };
         };
         if !self.may(call, Operation::Describe, &name) {
             return unknown(call, Some(name), Uuid::default(), ErrorCode::TOPIC_AUTHORIZATION_FAILED);
         }
-        if self.topics.contains_key(&*name) {
+        if self.known_topic(call.broker, &name).is_some() {
             return self.described(call, &name);
         }
         let may_create = || {
@@ -130,9 +129,9 @@ impl ClusterState {
             Err(error) => error.code,
             // A new topic is answered with an error once, as its leaders are not known yet.
             Ok(()) if create && call.forced.is_none() => match self.create_topic(&name, -1) {
-                Ok(()) if self.options.as_version >= Release::V3_0 => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-                Ok(()) => ErrorCode::LEADER_NOT_AVAILABLE,
-                Err(error) => error.code,
+                Err(error) if error.code != ErrorCode::TOPIC_ALREADY_EXISTS => error.code,
+                _ if self.options.as_version >= Release::V3_0 => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                _ => ErrorCode::LEADER_NOT_AVAILABLE,
             },
             Ok(()) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         };
@@ -144,15 +143,14 @@ impl ClusterState {
     }
 
     fn described(&self, call: &Call, name: &Str) -> MetadataResponseTopic {
-        let Some(topic) = self.topics.get(&**name) else {
+        let Some(topic) = self.known_topic(call.broker, name) else {
             return unknown(call, Some(name.clone()), Uuid::default(), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
         };
         if let Some(code) = call.forced {
             return unknown(call, Some(name.clone()), topic.id, code);
         }
         let partitions = topic
-            .partitions
-            .iter()
+            .known_to(call.broker)
             .zip(0..)
             .map(|(partition, index)| self.leadership(call, partition, index));
         MetadataResponseTopic {
@@ -188,8 +186,7 @@ impl ClusterState {
 
     /// Whether `broker` takes another for alive: who is cut off hears of no failure.
     fn is_listed(&self, broker: BrokerId, other: BrokerId) -> bool {
-        let isolated = self.brokers.iter().any(|known| known.id == broker && known.isolated);
-        isolated || self.brokers.iter().any(|known| known.id == other && !known.fenced)
+        self.is_isolated(broker) || self.broker(other).is_some_and(|known| !known.fenced)
     }
 }
 

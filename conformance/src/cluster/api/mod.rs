@@ -11,11 +11,7 @@ mod produce;
 use std::time::Duration;
 
 use bytes::Bytes;
-use milena_core::protocol::{
-    ApiKey, ApiVersionsRequest, BrokerId, ErrorCode, FetchRequest, FindCoordinatorRequest,
-    ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, Request,
-    encode_response,
-};
+use milena_core::protocol::{ApiKey, BrokerId, ErrorCode, Request, encode_response};
 use milena_core::wire::{Frame, Str, Struct, Uuid};
 
 use super::partition::Partition;
@@ -112,21 +108,29 @@ impl Call {
     }
 }
 
-/// Serves a request if its body is one; a broker hangs up otherwise.
-pub(super) fn decoded<R: Request>(call: &Call, body: Bytes, serve: impl FnOnce(R) -> Outcome) -> Outcome {
-    R::decode(body, call.version).map_or(Outcome::Reject, serve)
-}
-
-/// The same for a request that is answered at once.
-pub(super) fn answered<R: Request>(
-    call: &Call,
-    body: Bytes,
-    serve: impl FnOnce(R) -> R::Response,
-) -> Outcome {
-    decoded::<R>(call, body, |request| Outcome::Answer(call.answer::<R>(serve(request))))
-}
-
 impl ClusterState {
+    /// Serves a request by a method if its body is one; a broker hangs up otherwise.
+    pub(super) fn decoded<R: Request>(
+        &mut self,
+        call: &Call,
+        body: Bytes,
+        serve: impl FnOnce(&mut Self, &Call, R) -> Outcome,
+    ) -> Outcome {
+        R::decode(body, call.version).map_or(Outcome::Reject, |request| serve(self, call, request))
+    }
+
+    /// The same for a request that is answered at once.
+    pub(super) fn answered<R: Request>(
+        &mut self,
+        call: &Call,
+        body: Bytes,
+        serve: impl FnOnce(&mut Self, &Call, R) -> R::Response,
+    ) -> Outcome {
+        self.decoded(call, body, |state, call, request| {
+            Outcome::Answer(call.answer::<R>(serve(state, call, request)))
+        })
+    }
+
     /// Whether a request that waits need not any more.
     pub(super) fn is_complete(&self, parked: &Parked) -> bool {
         match parked {
@@ -146,22 +150,14 @@ impl ClusterState {
     /// Serves a request of a supported version; closes the connection if its body is not one.
     pub(super) fn dispatch(&mut self, call: &Call, body: Bytes) -> Outcome {
         match call.key {
-            ApiKey::PRODUCE => decoded(call, body, |request: ProduceRequest| self.produce(call, request)),
-            ApiKey::FETCH => decoded(call, body, |request: FetchRequest| self.fetch(call, request)),
-            ApiKey::LIST_OFFSETS => {
-                answered(call, body, |request: ListOffsetsRequest| self.list_offsets(call, request))
-            }
-            ApiKey::METADATA => answered(call, body, |request: MetadataRequest| self.metadata(call, request)),
-            ApiKey::FIND_COORDINATOR => {
-                answered(call, body, |request: FindCoordinatorRequest| self.find_coordinator(call, request))
-            }
-            ApiKey::API_VERSIONS => {
-                answered(call, body, |request: ApiVersionsRequest| self.api_versions(call, request))
-            }
+            ApiKey::PRODUCE => self.decoded(call, body, ClusterState::produce),
+            ApiKey::FETCH => self.decoded(call, body, ClusterState::fetch),
+            ApiKey::LIST_OFFSETS => self.answered(call, body, ClusterState::list_offsets),
+            ApiKey::METADATA => self.answered(call, body, ClusterState::metadata),
+            ApiKey::FIND_COORDINATOR => self.answered(call, body, ClusterState::find_coordinator),
+            ApiKey::API_VERSIONS => self.answered(call, body, ClusterState::api_versions),
             ApiKey::OFFSET_FOR_LEADER_EPOCH => {
-                answered(call, body, |request: OffsetForLeaderEpochRequest| {
-                    self.offset_for_leader_epoch(call, request)
-                })
+                self.answered(call, body, ClusterState::offset_for_leader_epoch)
             }
             key if groups::SERVED.contains(&key) => groups::dispatch(self, call, body),
             key if transactions::SERVED.contains(&key) => transactions::dispatch(self, call, body),
@@ -172,16 +168,29 @@ impl ClusterState {
 
     /// Address of a broker that the controller takes for alive.
     pub(super) fn address(&self, broker: BrokerId) -> Option<(Str, i32)> {
-        let broker = self.brokers.iter().find(|known| known.id == broker && !known.fenced)?;
+        let broker = self.broker(broker).filter(|known| !known.fenced)?;
         Some((broker.host.clone(), i32::from(broker.port)))
     }
 
     /// The name under which a request's topic is found: an id's, from the version on that has ids.
-    pub(super) fn topic_name(&self, by_id: bool, name: &Str, id: &Uuid) -> Result<Str, ErrorCode> {
-        match by_id {
-            true => self.topic_names.get(id).cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_ID),
-            false => Ok(name.clone()),
+    pub(super) fn topic_name(
+        &self,
+        call: &Call,
+        by_id: bool,
+        name: &Str,
+        id: &Uuid,
+    ) -> Result<Str, ErrorCode> {
+        if !by_id {
+            return Ok(name.clone());
         }
+        let named = self.topic_names.get(id).filter(|name| self.known_topic(call.broker, name).is_some());
+        named.cloned().ok_or(ErrorCode::UNKNOWN_TOPIC_ID)
+    }
+
+    /// A topic that a broker has heard of.
+    pub(super) fn known_topic(&self, broker: BrokerId, name: &str) -> Option<&Topic> {
+        let known = |topic: &&Topic| topic.partitions.first().is_some_and(|first| first.is_known_to(broker));
+        self.topics.get(name).filter(known)
     }
 }
 

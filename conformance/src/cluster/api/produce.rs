@@ -52,7 +52,7 @@ impl ClusterState {
         };
         let mut failed = false;
         for topic in request.topic_data {
-            let name = self.topic_name(call.version >= 13, &topic.name, &topic.topic_id);
+            let name = self.topic_name(call, call.version >= 13, &topic.name, &topic.topic_id);
             let mut partition_responses = Vec::with_capacity(topic.partition_data.len());
             for partition in topic.partition_data {
                 let appended = match &name {

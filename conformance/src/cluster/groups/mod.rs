@@ -20,14 +20,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use milena_core::protocol::{
-    ApiKey, DeleteGroupsRequest, DescribeGroupsRequest, ErrorCode, HeartbeatRequest, JoinGroupRequest,
-    LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest, OffsetDeleteRequest, OffsetFetchRequest,
-    SyncGroupRequest,
-};
+use milena_core::protocol::{ApiKey, ErrorCode, SyncGroupRequest};
 use milena_core::wire::Str;
 
-use super::api::{Call, Outcome, answered, decoded};
+use super::api::{Call, Outcome};
 use super::coordinator::CoordinatorKind;
 use super::release::Release;
 use super::state::{ClusterState, Timer};
@@ -85,36 +81,22 @@ impl Groups {
 /// Serves a request of [`SERVED`].
 pub(super) fn dispatch(state: &mut ClusterState, call: &Call, body: Bytes) -> Outcome {
     match call.key {
-        ApiKey::JOIN_GROUP => {
-            decoded(call, body, |request: JoinGroupRequest| state.join_group(call, request))
-        }
-        ApiKey::SYNC_GROUP => {
-            decoded(call, body, |request: SyncGroupRequest| state.sync_group(call, request))
-        }
+        ApiKey::JOIN_GROUP => state.decoded(call, body, ClusterState::join_group),
+        ApiKey::SYNC_GROUP => state.decoded(call, body, ClusterState::sync_group),
         ApiKey::HEARTBEAT => {
-            answered(call, body, |request: HeartbeatRequest| state.heartbeat(call, &request))
+            state.answered(call, body, |state, call, request| state.heartbeat(call, &request))
         }
-        ApiKey::LEAVE_GROUP => {
-            answered(call, body, |request: LeaveGroupRequest| state.leave_group(call, request))
-        }
-        ApiKey::OFFSET_COMMIT => {
-            answered(call, body, |request: OffsetCommitRequest| state.offset_commit(call, request))
-        }
-        ApiKey::OFFSET_FETCH => {
-            answered(call, body, |request: OffsetFetchRequest| state.offset_fetch(call, request))
-        }
-        ApiKey::OFFSET_DELETE => {
-            answered(call, body, |request: OffsetDeleteRequest| state.offset_delete(call, request))
-        }
+        ApiKey::LEAVE_GROUP => state.answered(call, body, ClusterState::leave_group),
+        ApiKey::OFFSET_COMMIT => state.answered(call, body, ClusterState::offset_commit),
+        ApiKey::OFFSET_FETCH => state.answered(call, body, ClusterState::offset_fetch),
+        ApiKey::OFFSET_DELETE => state.answered(call, body, ClusterState::offset_delete),
         ApiKey::DESCRIBE_GROUPS => {
-            answered(call, body, |request: DescribeGroupsRequest| state.describe_groups(call, request))
+            state.answered(call, body, |state, call, request| state.describe_groups(call, request))
         }
         ApiKey::LIST_GROUPS => {
-            answered(call, body, |request: ListGroupsRequest| state.list_groups(call, &request))
+            state.answered(call, body, |state, call, request| state.list_groups(call, &request))
         }
-        ApiKey::DELETE_GROUPS => {
-            answered(call, body, |request: DeleteGroupsRequest| state.delete_groups(call, request))
-        }
+        ApiKey::DELETE_GROUPS => state.answered(call, body, ClusterState::delete_groups),
         _ => Outcome::Close,
     }
 }

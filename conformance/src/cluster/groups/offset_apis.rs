@@ -67,7 +67,7 @@ impl ClusterState {
     ) -> OffsetCommitResponse {
         let by_id = call.version >= 10;
         let named = request.topics.into_iter().map(|asked| {
-            let name = self.topic_name(by_id, &asked.name, &asked.topic_id);
+            let name = self.topic_name(call, by_id, &asked.name, &asked.topic_id);
             (name, asked)
         });
         let topics: Vec<_> = named.collect();
@@ -322,7 +322,7 @@ impl ClusterState {
             None => self.all_committed(&group_id, by_id),
         };
         let topics = topics.into_iter().map(|topic| {
-            let name = self.topic_name(by_id, &topic.name, &topic.topic_id);
+            let name = self.topic_name(call, by_id, &topic.name, &topic.topic_id);
             let partitions = topic.partition_indexes.iter().map(|partition_index| {
                 let fetched = name.clone().map(|name| {
                     self.groups.offsets.fetch(&group_id, &(name, partition_index), requires_stable)

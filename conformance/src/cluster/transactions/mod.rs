@@ -22,16 +22,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use milena_core::protocol::{
-    AddOffsetsToTxnRequest, AddPartitionsToTxnRequest, ApiKey, DescribeProducersRequest,
-    DescribeTransactionsRequest, EndTxnRequest, EndTxnResponse, ErrorCode, InitProducerIdRequest,
-    ListTransactionsRequest, ProducerId, TxnOffsetCommitRequest, WriteTxnMarkersRequest,
-};
+use milena_core::protocol::{ApiKey, EndTxnRequest, EndTxnResponse, ErrorCode, ProducerId};
 use milena_core::wire::Str;
 
 use self::metadata::{ProducerIdAndEpoch, ProducerIds, State, TransactionMetadata};
 use self::offsets::TransactionalOffsets;
-use super::api::{Call, Outcome, answered};
+use super::api::{Call, Outcome};
 use super::coordinator::CoordinatorKind;
 use super::release::Release;
 use super::state::{ClusterState, Timer};
@@ -60,31 +56,15 @@ pub(super) struct Transactions {
 /// Serves a request of [`SERVED`].
 pub(super) fn dispatch(state: &mut ClusterState, call: &Call, body: Bytes) -> Outcome {
     match call.key {
-        ApiKey::INIT_PRODUCER_ID => {
-            answered(call, body, |request: InitProducerIdRequest| state.init_producer_id(call, request))
-        }
-        ApiKey::ADD_PARTITIONS_TO_TXN => answered(call, body, |request: AddPartitionsToTxnRequest| {
-            state.add_partitions_to_txn(call, request)
-        }),
-        ApiKey::ADD_OFFSETS_TO_TXN => {
-            answered(call, body, |request: AddOffsetsToTxnRequest| state.add_offsets_to_txn(call, request))
-        }
-        ApiKey::END_TXN => answered(call, body, |request: EndTxnRequest| state.end_txn(call, request)),
-        ApiKey::WRITE_TXN_MARKERS => {
-            answered(call, body, |request: WriteTxnMarkersRequest| state.write_txn_markers(call, request))
-        }
-        ApiKey::TXN_OFFSET_COMMIT => {
-            answered(call, body, |request: TxnOffsetCommitRequest| state.txn_offset_commit(call, request))
-        }
-        ApiKey::DESCRIBE_PRODUCERS => {
-            answered(call, body, |request: DescribeProducersRequest| state.describe_producers(call, request))
-        }
-        ApiKey::DESCRIBE_TRANSACTIONS => answered(call, body, |request: DescribeTransactionsRequest| {
-            state.describe_transactions(call, request)
-        }),
-        ApiKey::LIST_TRANSACTIONS => {
-            answered(call, body, |request: ListTransactionsRequest| state.list_transactions(call, request))
-        }
+        ApiKey::INIT_PRODUCER_ID => state.answered(call, body, ClusterState::init_producer_id),
+        ApiKey::ADD_PARTITIONS_TO_TXN => state.answered(call, body, ClusterState::add_partitions_to_txn),
+        ApiKey::ADD_OFFSETS_TO_TXN => state.answered(call, body, ClusterState::add_offsets_to_txn),
+        ApiKey::END_TXN => state.answered(call, body, ClusterState::end_txn),
+        ApiKey::WRITE_TXN_MARKERS => state.answered(call, body, ClusterState::write_txn_markers),
+        ApiKey::TXN_OFFSET_COMMIT => state.answered(call, body, ClusterState::txn_offset_commit),
+        ApiKey::DESCRIBE_PRODUCERS => state.answered(call, body, ClusterState::describe_producers),
+        ApiKey::DESCRIBE_TRANSACTIONS => state.answered(call, body, ClusterState::describe_transactions),
+        ApiKey::LIST_TRANSACTIONS => state.answered(call, body, ClusterState::list_transactions),
         _ => Outcome::Close,
     }
 }

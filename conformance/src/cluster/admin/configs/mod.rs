@@ -115,7 +115,7 @@ impl ClusterState {
     }
 
     fn listener(&self, broker: BrokerId) -> Option<Str> {
-        let broker = self.brokers.iter().find(|known| known.id == broker)?;
+        let broker = self.broker(broker)?;
         let protocol = if self.options.security.is_some() { "SASL_PLAINTEXT" } else { "PLAINTEXT" };
         Some(format!("{protocol}://{}:{}", broker.host, broker.port).into())
     }

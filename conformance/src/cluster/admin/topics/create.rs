@@ -153,6 +153,7 @@ impl ClusterState {
             false => {
                 let id = self.insert_topic(&topic.name, assignment, self.default_settings());
                 self.configure_topic(&topic.name, configs.clone());
+                self.announce(&topic.name, 0);
                 self.on_leaders_changed();
                 id
             }
@@ -201,7 +202,7 @@ impl ClusterState {
                     "Partition {expected} has another number of replicas than partition 0."
                 )));
             }
-            let exists = |id: &&BrokerId| self.brokers.iter().any(|broker| broker.id == **id);
+            let exists = |id: &&BrokerId| self.broker(**id).is_some();
             if let Some(stranger) = assignment.broker_ids.iter().find(|id| !exists(&id)) {
                 return Err(invalid(format!(
                     "The manual partition assignment includes broker {stranger}, unknown."

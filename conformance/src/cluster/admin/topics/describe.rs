@@ -37,7 +37,13 @@ impl ClusterState {
         let every = request.topics.is_empty();
         let may = |name: &&Str| self.authorize(call, Operation::Describe, ResourceType::Topic, name);
         let names: BTreeSet<Str> = match every {
-            true => self.topics.keys().filter(may).cloned().collect(),
+            true => self
+                .topics
+                .keys()
+                .filter(may)
+                .filter(|name| self.known_topic(call.broker, name).is_some())
+                .cloned()
+                .collect(),
             false => request.topics.into_iter().map(|topic| topic.name).collect(),
         };
         let limit = self.broker_config_number("max.request.partition.size.limit");
@@ -80,26 +86,27 @@ impl ClusterState {
         if !self.authorize(call, Operation::Describe, ResourceType::Topic, name) {
             return refused(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
         }
-        let Some(topic) = self.topics.get(&**name) else {
+        let Some(topic) = self.known_topic(call.broker, name) else {
             return refused(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
         };
-        let partitions = topic.partitions.iter().zip(0..).skip(first).take(most).map(|(partition, index)| {
-            let told = self.leadership(call, partition, index);
-            DescribeTopicPartitionsResponsePartition {
-                error_code: told.error_code,
-                partition_index: index,
-                leader_id: told.leader_id,
-                leader_epoch: told.leader_epoch,
-                replica_nodes: told.replica_nodes,
-                isr_nodes: told.isr_nodes,
-                eligible_leader_replicas: Some(Default::default()),
-                last_known_elr: Some(Default::default()),
-                offline_replicas: told.offline_replicas,
-                ..Default::default()
-            }
-        });
+        let partitions =
+            topic.known_to(call.broker).zip(0..).skip(first).take(most).map(|(partition, index)| {
+                let told = self.leadership(call, partition, index);
+                DescribeTopicPartitionsResponsePartition {
+                    error_code: told.error_code,
+                    partition_index: index,
+                    leader_id: told.leader_id,
+                    leader_epoch: told.leader_epoch,
+                    replica_nodes: told.replica_nodes,
+                    isr_nodes: told.isr_nodes,
+                    eligible_leader_replicas: Some(Default::default()),
+                    last_known_elr: Some(Default::default()),
+                    offline_replicas: told.offline_replicas,
+                    ..Default::default()
+                }
+            });
         let next = first.saturating_add(most);
-        let next = (next < topic.partitions.len()).then_some(next as i32);
+        let next = (next < topic.known_to(call.broker).count()).then_some(next as i32);
         let described = DescribeTopicPartitionsResponseTopic {
             topic_id: topic.id,
             is_internal: is_internal(name),

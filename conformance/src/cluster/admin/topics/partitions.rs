@@ -112,6 +112,7 @@ impl ClusterState {
         if let Some(topic) = self.topics.get_mut(&**name) {
             topic.partitions.extend(new);
         }
+        self.announce(name, current);
         self.on_leaders_changed();
         Ok(())
     }
@@ -128,7 +129,7 @@ impl ClusterState {
                     "The manual partition assignment includes the broker {id} more than once."
                 ));
             }
-            if !self.brokers.iter().any(|broker| broker.id == *id) {
+            if self.broker(*id).is_none() {
                 return invalid(format!(
                     "The manual partition assignment includes broker {id}, but no such broker is registered."
                 ));

@@ -22,6 +22,8 @@ done
 
 cd "$root"
 export CARGO_TARGET_DIR=$root/target/mutations/build
+# A bug may leave things unused.
+export RUSTFLAGS=-Awarnings
 tree=$root/target/mutations/tree simulate=$CARGO_TARGET_DIR/debug/milena-conformance clean=$root/target/mutations/clean
 rm -rf "$tree" && mkdir -p "$tree"
 # With their times, lest cargo builds all of it anew; but the core, which the last run may have left with a bug in it.

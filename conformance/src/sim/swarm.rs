@@ -85,7 +85,7 @@ impl Swarm {
             request_timeout: r.pick(&[1, 3, 10].map(s)),
             connect_timeout: r.pick(&[1, 10].map(s)),
             max_in_flight: r.within(1..=5) as usize,
-            metadata_max_age: r.pick(&[100, 1_000, 300_000].map(ms)),
+            metadata_max_age: r.pick(&[100, 1_000, 300_000, 300_000].map(ms)),
         };
         let end = ms(10 + r.of_any_size(13) as u64);
         let (writers, readers) = (r.within(1..=2) as u32, r.within(1..=2) as u32);

@@ -80,7 +80,7 @@ impl ClusterState {
         };
         let hash =
             key.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
-        (hash & i32::MAX) % partitions
+        hash.checked_abs().unwrap_or(0) % partitions
     }
 
     /// Who serves a key now, and its epoch as a coordinator.

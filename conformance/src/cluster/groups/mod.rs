@@ -283,7 +283,8 @@ impl ClusterState {
             if checked == Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS) {
                 code = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
             }
-            checked.is_ok() && (sees_all || self.authorize(call, Operation::Describe, ResourceType::Group, id))
+            checked.is_ok()
+                && (sees_all || self.authorize(call, Operation::Describe, ResourceType::Group, id))
         });
         (groups.collect(), code)
     }

@@ -447,13 +447,7 @@ impl ClusterState {
         }
     }
 
-    fn delete_offset(
-        &mut self,
-        call: &Call,
-        id: &str,
-        topic: &Str,
-        partition: i32,
-    ) -> Result<(), ErrorCode> {
+    fn delete_offset(&mut self, call: &Call, id: &str, topic: &Str, partition: i32) -> Result<(), ErrorCode> {
         self.check_access(call, Operation::Read, ResourceType::Topic, topic)?;
         found(self.topics.get(&**topic), partition)?;
         let group = self.groups.classic(id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;

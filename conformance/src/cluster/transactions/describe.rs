@@ -48,7 +48,9 @@ impl ClusterState {
                 ..Default::default()
             });
             state.transactional_id = id.clone();
-            state.topics.retain(|of| self.authorize(call, Operation::Describe, ResourceType::Topic, &of.topic));
+            state
+                .topics
+                .retain(|of| self.authorize(call, Operation::Describe, ResourceType::Topic, &of.topic));
             state
         };
         let transaction_states = request.transactional_ids.iter().map(describe).collect();

@@ -89,7 +89,12 @@ pub(super) fn leave(group: &str, member_id: &Str, version: i16) -> LeaveGroupReq
     }
 }
 
-pub(super) fn commit(group: &str, topic: (&str, Uuid), member_id: &Str, generation: i32) -> OffsetCommitRequest {
+pub(super) fn commit(
+    group: &str,
+    topic: (&str, Uuid),
+    member_id: &Str,
+    generation: i32,
+) -> OffsetCommitRequest {
     let partition = OffsetCommitRequestPartition {
         committed_offset: 5,
         committed_metadata: Some("mine".into()),

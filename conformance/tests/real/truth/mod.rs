@@ -56,6 +56,8 @@ fn compare(release: &str) {
             cut_last_batch: true,
             authorizer: true,
             allow_everyone: true,
+            // As the launcher has it.
+            coordinator_partitions: 3,
             ..Default::default()
         };
         let cluster = Cluster::builder().options(options).as_version(release).start().unwrap();

@@ -53,7 +53,12 @@ pub(super) fn started(peer: &mut Peer, id: &str, version: i16) -> (ProducerId, i
     (begun.producer_id, begun.producer_epoch)
 }
 
-pub(super) fn add(id: &str, producer: (ProducerId, i16), topic: &str, partition: i32) -> AddPartitionsToTxnRequest {
+pub(super) fn add(
+    id: &str,
+    producer: (ProducerId, i16),
+    topic: &str,
+    partition: i32,
+) -> AddPartitionsToTxnRequest {
     let topic = AddPartitionsToTxnTopic {
         name: topic.into(),
         partitions: vec![partition].into(),
@@ -127,6 +132,10 @@ fn first_kind(peer: &mut Peer) {
         settled(peer, topic);
         read(peer, "when it has ended", topic);
     }
+    // The last marker is there a moment before the coordinator knows.
+    peer.until(|peer| {
+        peer.call("wait", end(id, me, true), 1).error_code != ErrorCode::CONCURRENT_TRANSACTIONS
+    });
     peer.call("end again", end(id, me, true), 1);
     peer.call("end the other way", end(id, me, false), 1);
     peer.call("write without adding", write(id, topic, batch(me, 6, "c")), 9);
@@ -265,7 +274,13 @@ fn offsets(peer: &mut Peer) {
     peer.call("by no member", stranger, 3);
 }
 
-pub(super) fn commit(id: &str, me: (ProducerId, i16), group: &str, topic: &str, offset: i64) -> TxnOffsetCommitRequest {
+pub(super) fn commit(
+    id: &str,
+    me: (ProducerId, i16),
+    group: &str,
+    topic: &str,
+    offset: i64,
+) -> TxnOffsetCommitRequest {
     let partition = TxnOffsetCommitRequestPartition {
         committed_offset: offset,
         committed_metadata: Some("m".into()),

@@ -149,7 +149,9 @@ impl ClusterState {
             self.topic_overrides(configs).map_err(|(code, message)| TopicError::new(code, message))?;
         let (partitions, replicas) = (assignment.len(), assignment.first().map_or(0, Vec::len));
         let id = match validate_only {
-            true => Uuid::default(),
+            true if self.options.as_version < Release::V3_0 => Uuid::default(),
+            // Controllers do all but keep it.
+            true => self.random_uuid(),
             false => {
                 let id = self.insert_topic(&topic.name, assignment, self.default_settings());
                 self.configure_topic(&topic.name, configs.clone());
@@ -226,61 +228,70 @@ impl ClusterState {
     }
 
     fn delete_one(&mut self, call: &Call, asked: DeleteTopicState) -> DeletableTopicResult {
-        let result = |name: Option<Str>, topic_id: Uuid, error: Option<TopicError>| DeletableTopicResult {
+        let checked = self.check_controller(call).and_then(|()| self.check_deletes(call));
+        let (name, deletable) = match checked {
+            Ok(()) => self.deletable(call, &asked),
+            Err(error) => (asked.name, Err(error)),
+        };
+        let deleted = deletable.and_then(|(name, id)| {
+            let partitions = self.topics.get(&*name).map_or(0, |topic| topic.partitions.len());
+            self.count_mutations(call, partitions, call.version >= STRICT_DELETE)
+                .map_err(|(code, message)| TopicError::new(code, message))?;
+            self.remove_topic(&name);
+            Ok(id)
+        });
+        let error = deleted.as_ref().err();
+        DeletableTopicResult {
             name,
-            topic_id,
-            error_code: error.as_ref().map_or(ErrorCode::NONE, |error| error.code),
-            error_message: error.map(|error| error.message.into()),
+            topic_id: deleted.as_ref().map_or(asked.topic_id, |id| *id),
+            error_code: error.map_or(ErrorCode::NONE, |error| error.code),
+            error_message: error.map(|error| error.message.as_str().into()),
             ..Default::default()
-        };
-        let located = match (&asked.name, asked.topic_id.is_zero()) {
-            (Some(_), false) => Err(TopicError::new(
-                ErrorCode::INVALID_REQUEST,
-                "You may not specify both topic name and topic id.",
-            )),
-            (None, true) => {
-                Err(TopicError::new(ErrorCode::INVALID_REQUEST, "Neither topic name nor id were specified."))
-            }
-            // Who may not describe a topic is not told whether it is there.
-            (Some(name), true) => match self.topics.get(&**name) {
-                _ if !self.authorize(call, Operation::Describe, ResourceType::Topic, name) => {
-                    Err(unauthorized())
-                }
-                Some(topic) => Ok((name.clone(), topic.id)),
-                None => Err(unknown(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)),
-            },
-            (None, false) => match self.topic_names.get(&asked.topic_id) {
-                Some(name) => Ok((name.clone(), asked.topic_id)),
-                None => Err(unknown(ErrorCode::UNKNOWN_TOPIC_ID)),
-            },
-        };
-        let located = self.check_controller(call).and(located);
-        match located.and_then(|(name, id)| self.check_may_delete(call, name, id)) {
-            Ok((name, id)) => {
-                self.remove_topic(&name);
-                result(Some(name), id, None)
-            }
-            Err(error) => result(asked.name, asked.topic_id, Some(error)),
         }
     }
 
-    fn check_may_delete(&mut self, call: &Call, name: Str, id: Uuid) -> Result<(Str, Uuid), TopicError> {
-        let may = |resource, name| self.authorize(call, Operation::Delete, resource, name);
-        if !may(ResourceType::Cluster, CLUSTER) && !may(ResourceType::Topic, &name) {
-            return Err(unauthorized());
+    fn check_deletes(&self, call: &Call) -> Result<(), TopicError> {
+        if self.broker_config("delete.topic.enable") != *"false" {
+            return Ok(());
         }
-        if self.broker_config("delete.topic.enable") == *"false" {
-            let code = if call.version < 3 {
-                ErrorCode::INVALID_REQUEST
-            } else {
-                ErrorCode::TOPIC_DELETION_DISABLED
-            };
-            return Err(TopicError::new(code, "Topic deletion is disabled."));
-        }
-        let partitions = self.topics.get(&*name).map_or(0, |topic| topic.partitions.len());
-        self.count_mutations(call, partitions, call.version >= STRICT_DELETE)
-            .map_err(|(code, message)| TopicError::new(code, message))?;
-        Ok((name, id))
+        let code = match call.version {
+            ..3 => ErrorCode::INVALID_REQUEST,
+            _ => ErrorCode::TOPIC_DELETION_DISABLED,
+        };
+        Err(TopicError::new(code, "Topic deletion is disabled."))
+    }
+
+    /// What is to be deleted, and the name to answer with: those who may not describe a topic are not told the name of an id.
+    fn deletable(
+        &self,
+        call: &Call,
+        asked: &DeleteTopicState,
+    ) -> (Option<Str>, Result<(Str, Uuid), TopicError>) {
+        let invalid = |why: &str| Err(TopicError::new(ErrorCode::INVALID_REQUEST, why));
+        let (name, id) = match (&asked.name, asked.topic_id.is_zero()) {
+            (Some(name), false) => {
+                return (Some(name.clone()), invalid("You may not specify both topic name and topic id."));
+            }
+            (None, true) => return (None, invalid("Neither topic name nor id were specified.")),
+            (Some(name), true) => (name, self.topics.get(&**name).map(|topic| topic.id)),
+            (None, false) => match self.topic_names.get(&asked.topic_id) {
+                Some(name) => (name, Some(asked.topic_id)),
+                None => return (None, Err(unknown(ErrorCode::UNKNOWN_TOPIC_ID))),
+            },
+        };
+        let by_controller = self.options.as_version >= Release::V3_0;
+        let every = by_controller && self.authorize(call, Operation::Delete, ResourceType::Cluster, CLUSTER);
+        let may = |operation| every || self.authorize(call, operation, ResourceType::Topic, name);
+        let (describes, deletes) = (may(Operation::Describe), may(Operation::Delete));
+        let told = asked.name.clone().or_else(|| describes.then(|| name.clone()));
+        let deletable = match id {
+            // Who may not describe a topic is not told whether it is there.
+            _ if !describes || !by_controller && !deletes => Err(unauthorized()),
+            None => Err(unknown(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)),
+            Some(_) if !deletes => Err(unauthorized()),
+            Some(id) => Ok((name.clone(), id)),
+        };
+        (told, deletable)
     }
 }
 

@@ -70,18 +70,17 @@ impl ClusterState {
         first: usize,
         most: usize,
     ) -> (DescribeTopicPartitionsResponseTopic, Option<i32>) {
-        let described =
+        let mut described =
             DescribeTopicPartitionsResponseTopic { name: Some(name.clone()), ..Default::default() };
-        let refused =
-            |error_code| (DescribeTopicPartitionsResponseTopic { error_code, ..described.clone() }, None);
-        if let Some(code) = call.forced {
-            return refused(code);
+        let refused = |error_code, described: DescribeTopicPartitionsResponseTopic| {
+            (DescribeTopicPartitionsResponseTopic { error_code, ..described }, None)
+        };
+        if let Err(code) = self.check_access(call, Operation::Describe, ResourceType::Topic, name) {
+            return refused(code, described);
         }
-        if !self.authorize(call, Operation::Describe, ResourceType::Topic, name) {
-            return refused(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
-        }
+        described.topic_authorized_operations = self.authorized_operations(call, ResourceType::Topic, name);
         let Some(topic) = self.topics.get(&**name) else {
-            return refused(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+            return refused(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, described);
         };
         let partitions = topic.partitions.iter().zip(0..).skip(first).take(most).map(|(partition, index)| {
             let told = self.leadership(call, partition, index);
@@ -104,7 +103,6 @@ impl ClusterState {
             topic_id: topic.id,
             is_internal: is_internal(name),
             partitions: partitions.collect(),
-            topic_authorized_operations: self.authorized_operations(call, ResourceType::Topic, name),
             ..described
         };
         (described, next)

@@ -2,6 +2,7 @@
 
 mod admin_acls;
 mod admin_acls_refusals;
+mod admin_acls_transactions;
 mod admin_cluster;
 mod admin_configs;
 mod admin_quotas;

@@ -263,7 +263,7 @@ fn who_may_delete_the_cluster_s_topics_may_delete_any() {
     let shut = script.metadata(conn, "open", 12).topics.remove(0).topic_id;
     let by_name = |name: &str| DeleteTopicState { name: Some(name.into()), ..Default::default() };
     let delete = |script: &mut Script, topic: DeleteTopicState| {
-        let request = DeleteTopicsRequest { topics: vec![topic], ..Default::default() };
+        let request = DeleteTopicsRequest { topics: vec![topic], timeout_ms: 1_000, ..Default::default() };
         let result = script.call(conn, request, 6).responses.remove(0);
         (result.name.map(|name| name.to_string()), result.error_code)
     };

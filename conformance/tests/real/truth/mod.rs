@@ -5,6 +5,7 @@
 //! see [`Peer::agreed`].
 
 mod acls;
+mod admin;
 mod groups;
 mod log;
 mod peer;
@@ -19,7 +20,8 @@ use peer::{Peer, Step};
 /// Its name, and what is called.
 type Script = (&'static str, fn(&mut Peer));
 
-const SCRIPTS: &[&[Script]] = &[log::SCRIPTS, groups::SCRIPTS, transactions::SCRIPTS, acls::SCRIPTS];
+const SCRIPTS: &[&[Script]] =
+    &[log::SCRIPTS, groups::SCRIPTS, transactions::SCRIPTS, admin::SCRIPTS, acls::SCRIPTS];
 
 #[test]
 fn as_kafka_4_3_answers() {

@@ -1,4 +1,7 @@
 //! CreateTopics and DeleteTopics.
+//!
+//! Rules: everything is done at once, so a request is late only if it gives no time at all. A controller leaves it then; with
+//! a ZooKeeper it was done all the same, and only the answer did not wait for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +51,13 @@ impl ClusterState {
                 continue;
             }
             let created = match times_named.get(&topic.name) {
-                Some(1) => self.create_one(call, &topic, request.validate_only, &mut budget),
+                Some(1) => self
+                    .check_may_create(call, &topic.name)
+                    .and_then(|()| self.check_given_time(request.timeout_ms))
+                    .and_then(|()| self.create_one(call, &topic, request.validate_only, &mut budget))
+                    .and_then(|created| {
+                        self.check_waited(request.timeout_ms, request.validate_only).map(|()| created)
+                    }),
                 _ => Err(TopicError::new(ErrorCode::INVALID_REQUEST, "Duplicate topic name.")),
             };
             topics.push(match created {
@@ -97,8 +106,25 @@ impl ClusterState {
         }
     }
 
+    /// Whether a request that gives no time is served.
+    pub(super) fn check_given_time(&self, timeout_ms: i32) -> Result<(), TopicError> {
+        match timeout_ms <= 0 && self.options.as_version >= Release::V3_0 {
+            true => Err(late()),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the answer to a request waits for what was done.
+    pub(super) fn check_waited(&self, timeout_ms: i32, validate_only: bool) -> Result<(), TopicError> {
+        match timeout_ms <= 0 && !validate_only {
+            true => Err(late()),
+            false => Ok(()),
+        }
+    }
+
     /// Whether a topic may be created, as far as its name goes.
     fn check_may_create(&self, call: &Call, name: &str) -> Result<(), TopicError> {
+        self.check_controller(call)?;
         if name == "__cluster_metadata" {
             let message = "Creation of internal topic __cluster_metadata is prohibited.";
             return Err(TopicError::new(ErrorCode::INVALID_REQUEST, message));
@@ -117,8 +143,6 @@ impl ClusterState {
         validate_only: bool,
         budget: &mut usize,
     ) -> Result<Created, TopicError> {
-        self.check_controller(call)?;
-        self.check_may_create(call, &topic.name)?;
         let assignment = if topic.assignments.is_empty() {
             let defaults_allowed = self.options.as_version >= Release::V2_4;
             if topic.num_partitions == -1 && !defaults_allowed {
@@ -221,14 +245,21 @@ impl ClusterState {
         let by_name = request.topic_names.into_iter();
         let asked = by_name.map(|name| DeleteTopicState { name: Some(name), ..Default::default() });
         let asked: Vec<_> = if call.version >= 6 { request.topics } else { asked.collect() };
-        let responses = asked.into_iter().map(|topic| self.delete_one(call, topic));
+        let responses = asked.into_iter().map(|topic| self.delete_one(call, topic, request.timeout_ms));
         let responses = responses.collect();
         let throttle_time_ms = self.throttle_time_ms(call.conn);
         DeleteTopicsResponse { throttle_time_ms, responses, ..Default::default() }
     }
 
-    fn delete_one(&mut self, call: &Call, asked: DeleteTopicState) -> DeletableTopicResult {
-        let checked = self.check_controller(call).and_then(|()| self.check_deletes(call));
+    fn delete_one(&mut self, call: &Call, asked: DeleteTopicState, timeout_ms: i32) -> DeletableTopicResult {
+        let is_either = asked.name.is_some() == asked.topic_id.is_zero();
+        let checked =
+            self.check_controller(call).and_then(|()| self.check_deletes(call)).and_then(
+                |()| match is_either {
+                    true => self.check_given_time(timeout_ms),
+                    false => Ok(()),
+                },
+            );
         let (name, deletable) = match checked {
             Ok(()) => self.deletable(call, &asked),
             Err(error) => (asked.name, Err(error)),
@@ -238,7 +269,7 @@ impl ClusterState {
             self.count_mutations(call, partitions, call.version >= STRICT_DELETE)
                 .map_err(|(code, message)| TopicError::new(code, message))?;
             self.remove_topic(&name);
-            Ok(id)
+            self.check_waited(timeout_ms, false).map(|()| id)
         });
         let error = deleted.as_ref().err();
         DeletableTopicResult {
@@ -293,6 +324,10 @@ impl ClusterState {
         };
         (told, deletable)
     }
+}
+
+fn late() -> TopicError {
+    TopicError::new(ErrorCode::REQUEST_TIMED_OUT, "The request timed out.")
 }
 
 fn unauthorized() -> TopicError {

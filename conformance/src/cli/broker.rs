@@ -28,7 +28,8 @@ Options:
   --config NAME=VALUE   a broker configuration by Kafka's name, such as num.partitions=6; can be given many times
   --user NAME:PASSWORD  clients have to be one of these users, by SASL/PLAIN or SCRAM; can be given many times
 
-With --config authorizer.class.name=yes access rules are enforced; --config super.users=User:NAME makes somebody exempt.
+With --config authorizer.class.name=yes access rules are enforced; --config super.users=User:NAME makes somebody exempt, and
+--config allow.everyone.if.no.acl.found=true allows what no rule is about.
   --help                print this
 ";
 

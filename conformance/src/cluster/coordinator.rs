@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use milena_core::protocol::find_coordinator::Coordinator;
 use milena_core::protocol::{
-    ApiKey, BrokerId, ErrorCode, FindCoordinatorRequest, FindCoordinatorResponse, LeaderEpoch,
+    BrokerId, ErrorCode, FindCoordinatorRequest, FindCoordinatorResponse, LeaderEpoch,
 };
 use milena_core::wire::Str;
 
@@ -80,7 +80,7 @@ impl ClusterState {
         };
         let hash =
             key.encode_utf16().fold(0i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(i32::from(unit)));
-        (hash & i32::MAX) % partitions
+        hash.checked_abs().unwrap_or(0) % partitions
     }
 
     /// Who serves a key now, and its epoch as a coordinator.
@@ -114,21 +114,6 @@ impl ClusterState {
     ) -> Result<(), ErrorCode> {
         if let Some(code) = call.forced {
             return Err(code);
-        }
-        let (resource, refusal) = match kind {
-            CoordinatorKind::Transaction => {
-                (ResourceType::TransactionalId, ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED)
-            }
-            _ => (ResourceType::Group, ErrorCode::GROUP_AUTHORIZATION_FAILED),
-        };
-        let operation = match call.key {
-            ApiKey::OFFSET_FETCH | ApiKey::DESCRIBE_GROUPS => Operation::Describe,
-            ApiKey::DELETE_GROUPS | ApiKey::OFFSET_DELETE => Operation::Delete,
-            _ if kind == CoordinatorKind::Transaction => Operation::Write,
-            _ => Operation::Read,
-        };
-        if !self.authorize(call, operation, resource, key) {
-            return Err(refusal);
         }
         let partition = self.coordinator_partition(kind, key).ok_or(ErrorCode::NOT_COORDINATOR)?;
         match self.coordinators.seats.get(&(kind, partition)) {
@@ -205,26 +190,14 @@ impl ClusterState {
         }
     }
 
-    /// Why a connection may not know this coordinator.
-    fn unauthorized_coordinator(&self, call: &Call, kind: CoordinatorKind, key: &str) -> Option<ErrorCode> {
-        let (operation, resource, name, code) = match kind {
-            CoordinatorKind::Group => {
-                (Operation::Describe, ResourceType::Group, key, ErrorCode::GROUP_AUTHORIZATION_FAILED)
-            }
-            CoordinatorKind::Transaction => (
-                Operation::Describe,
-                ResourceType::TransactionalId,
-                key,
-                ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-            ),
-            CoordinatorKind::Share => (
-                Operation::ClusterAction,
-                ResourceType::Cluster,
-                CLUSTER,
-                ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
-            ),
+    /// Whether a connection may know this coordinator.
+    fn check_findable(&self, call: &Call, kind: CoordinatorKind, key: &str) -> Result<(), ErrorCode> {
+        let (operation, resource, name) = match kind {
+            CoordinatorKind::Group => (Operation::Describe, ResourceType::Group, key),
+            CoordinatorKind::Transaction => (Operation::Describe, ResourceType::TransactionalId, key),
+            CoordinatorKind::Share => (Operation::ClusterAction, ResourceType::Cluster, CLUSTER),
         };
-        (!self.authorize(call, operation, resource, name)).then_some(code)
+        self.check_access(call, operation, resource, name)
     }
 
     fn find_one(&mut self, call: &Call, key_type: i8, key: &Str) -> Coordinator {
@@ -247,7 +220,7 @@ impl ClusterState {
             return refused(code);
         }
         let Some(kind) = kind else { return refused(ErrorCode::INVALID_REQUEST) };
-        if let Some(code) = self.unauthorized_coordinator(call, kind, key) {
+        if let Err(code) = self.check_findable(call, kind, key) {
             return refused(code);
         }
         let Some(partition) = self.coordinator_partition(kind, key) else {

@@ -118,6 +118,8 @@ pub struct ClusterOptions {
     pub security: Option<Security>,
     /// Whether access rules are enforced (`authorizer.class.name`). Default false: everybody may do everything.
     pub authorizer: bool,
+    /// Whether everybody may do everything to what no access rule is about (`allow.everyone.if.no.acl.found`). Default false.
+    pub allow_everyone: bool,
     /// Principals that may do everything (`super.users`), such as `User:admin`. Default none.
     pub super_users: Vec<String>,
     /// Decides topic ids, the cluster id and the ids of groups' members. Default 0.
@@ -159,6 +161,7 @@ impl Default for ClusterOptions {
             configs: Vec::new(),
             security: None,
             authorizer: false,
+            allow_everyone: false,
             super_users: Vec::new(),
             seed: 0,
         }

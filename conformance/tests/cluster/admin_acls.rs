@@ -12,20 +12,20 @@ use milena_core::protocol::{
 
 use crate::script::{Script, batch, failed, fetch_request, fetched, produce_request};
 
-const TOPIC: i8 = 2;
-const GROUP: i8 = 3;
-const CLUSTER: i8 = 4;
+pub(crate) const TOPIC: i8 = 2;
+pub(crate) const GROUP: i8 = 3;
+pub(crate) const CLUSTER: i8 = 4;
 const ANY: i8 = 1;
 const MATCH: i8 = 2;
-const LITERAL: i8 = 3;
-const PREFIXED: i8 = 4;
-const READ: i8 = 3;
-const WRITE: i8 = 4;
+pub(crate) const LITERAL: i8 = 3;
+pub(crate) const PREFIXED: i8 = 4;
+pub(crate) const READ: i8 = 3;
+pub(crate) const WRITE: i8 = 4;
 const CREATE: i8 = 5;
-const DESCRIBE: i8 = 8;
-const ALTER: i8 = 7;
-const DENY: i8 = 2;
-const ALLOW: i8 = 3;
+pub(crate) const DESCRIBE: i8 = 8;
+pub(crate) const ALTER: i8 = 7;
+pub(crate) const DENY: i8 = 2;
+pub(crate) const ALLOW: i8 = 3;
 
 /// Everybody is `User:ANONYMOUS` here; until `admin` is false, he may do everything.
 fn with_authorizer(admin: bool) -> Script {
@@ -38,7 +38,7 @@ fn with_authorizer(admin: bool) -> Script {
     })
 }
 
-fn rule(resource: (i8, &str, i8), operation: i8, permission_type: i8) -> AclCreation {
+pub(crate) fn rule(resource: (i8, &str, i8), operation: i8, permission_type: i8) -> AclCreation {
     AclCreation {
         resource_type: resource.0,
         resource_name: resource.1.into(),

@@ -3,14 +3,15 @@
 use milena_conformance::cluster::{ClusterOptions, ConnectionId};
 use milena_core::protocol::alter_partition_reassignments::{ReassignablePartition, ReassignableTopic};
 use milena_core::protocol::create_partitions::{CreatePartitionsAssignment, CreatePartitionsTopic};
+use milena_core::protocol::create_topics::CreatableTopic;
 use milena_core::protocol::delete_records::{DeleteRecordsPartition, DeleteRecordsTopic};
 use milena_core::protocol::describe_topic_partitions::{Cursor, TopicRequest};
 use milena_core::protocol::elect_leaders::TopicPartitions;
 use milena_core::protocol::incremental_alter_configs::{AlterConfigsResource, AlterableConfig};
 use milena_core::protocol::{
-    AlterPartitionReassignmentsRequest, BrokerId, CreatePartitionsRequest, DeleteRecordsRequest,
-    DeleteTopicsRequest, DescribeLogDirsRequest, DescribeTopicPartitionsRequest, ElectLeadersRequest,
-    ErrorCode, IncrementalAlterConfigsRequest, ListPartitionReassignmentsRequest,
+    AlterPartitionReassignmentsRequest, BrokerId, CreatePartitionsRequest, CreateTopicsRequest,
+    DeleteRecordsRequest, DeleteTopicsRequest, DescribeLogDirsRequest, DescribeTopicPartitionsRequest,
+    ElectLeadersRequest, ErrorCode, IncrementalAlterConfigsRequest, ListPartitionReassignmentsRequest,
 };
 
 use crate::script::{Script, batch, failed, fetch_request, fetched, values};
@@ -32,7 +33,12 @@ fn partitions_are_added_and_never_taken_away() {
             given.collect()
         });
         let topic = CreatePartitionsTopic { name: name.into(), count, assignments, ..Default::default() };
-        let request = CreatePartitionsRequest { topics: vec![topic], validate_only, ..Default::default() };
+        let request = CreatePartitionsRequest {
+            topics: vec![topic],
+            validate_only,
+            timeout_ms: 1_000,
+            ..Default::default()
+        };
         let result = script.call(conn, request, 3).results.remove(0);
         (result.error_code, result.error_message.unwrap_or_default().to_string())
     };
@@ -69,7 +75,8 @@ fn before_3_0_only_the_controller_adds_partitions() {
         let conn = script.connect(broker);
         let topic =
             CreatePartitionsTopic { name: "t".into(), count: 2, assignments: None, ..Default::default() };
-        let request = CreatePartitionsRequest { topics: vec![topic], ..Default::default() };
+        let request =
+            CreatePartitionsRequest { topics: vec![topic], timeout_ms: 1_000, ..Default::default() };
         assert_eq!(script.call(conn, request, 2).results[0].error_code, code);
     }
 }
@@ -239,7 +246,46 @@ fn topics_are_not_deleted_where_that_is_forbidden() {
         ..ClusterOptions::default()
     });
     let conn = script.connect(1);
-    let request = DeleteTopicsRequest { topic_names: vec!["t".into()], ..Default::default() };
+    let request =
+        DeleteTopicsRequest { topic_names: vec!["t".into()], timeout_ms: 1_000, ..Default::default() };
     let code = script.call(conn, request, 5).responses[0].error_code;
     assert_eq!(code, ErrorCode::TOPIC_DELETION_DISABLED);
+}
+
+#[test]
+fn who_gives_the_controller_no_time_gets_nothing_done_since_3_0() {
+    for (release, is_done) in [("2.8", true), ("4.3", false)] {
+        for timeout_ms in [0, -1] {
+            let mut script = Script::as_release(release);
+            let conn = script.connect(1);
+            let topic = CreatableTopic {
+                name: "new".into(),
+                num_partitions: 1,
+                replication_factor: 1,
+                ..Default::default()
+            };
+            let create = |validate_only| CreateTopicsRequest {
+                topics: vec![topic.clone()],
+                timeout_ms,
+                validate_only,
+                ..Default::default()
+            };
+            let late = ErrorCode::REQUEST_TIMED_OUT;
+            let tried = script.call(conn, create(true), 5).topics[0].error_code;
+            assert_eq!(tried, if is_done { ErrorCode::NONE } else { late }, "{release}");
+            assert_eq!(script.call(conn, create(false), 5).topics[0].error_code, late);
+            assert_eq!(script.state.leader("new", 0).is_some(), is_done, "{release}");
+
+            let topic =
+                CreatePartitionsTopic { name: "t".into(), count: 2, assignments: None, ..Default::default() };
+            let more = CreatePartitionsRequest { topics: vec![topic], timeout_ms, ..Default::default() };
+            assert_eq!(script.call(conn, more, 1).results[0].error_code, late);
+            assert_eq!(script.state.leader("t", 1).is_some(), is_done, "{release}");
+
+            let topic_names = vec!["t".into()];
+            let delete = DeleteTopicsRequest { topic_names, timeout_ms, ..Default::default() };
+            assert_eq!(script.call(conn, delete, 5).responses[0].error_code, late);
+            assert_eq!(script.state.leader("t", 0).is_none(), is_done, "{release}");
+        }
+    }
 }

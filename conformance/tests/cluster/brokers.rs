@@ -264,7 +264,8 @@ fn topics_are_created_and_deleted_by_request() {
         state(None, Uuid::default()),
         state(Some("m".into()), id),
     ];
-    let response = script.call(conn, DeleteTopicsRequest { topics, ..Default::default() }, 6);
+    let response =
+        script.call(conn, DeleteTopicsRequest { topics, timeout_ms: 1_000, ..Default::default() }, 6);
     let codes: Vec<_> = response.responses.iter().map(|result| result.error_code).collect();
     assert_eq!(
         codes,

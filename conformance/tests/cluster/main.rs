@@ -1,6 +1,8 @@
 //! The simulated cluster, as scripts on virtual time, and behind TCP.
 
 mod admin_acls;
+mod admin_acls_refusals;
+mod admin_acls_transactions;
 mod admin_cluster;
 mod admin_configs;
 mod admin_quotas;

@@ -2,7 +2,7 @@
 //!
 //! Rules: with no authorizer everybody may do everything, and rules can be neither set nor seen (SECURITY_DISABLED). With
 //! one, a super user may do everything; for the others one matching rule that denies outweighs all that allow, and what no
-//! rule allows is denied. What allows to read, write, delete or alter a resource also allows to describe it, and what
+//! rule allows is denied, or, where no rule is about a resource, as the brokers are configured. What allows to read, write, delete or alter a resource also allows to describe it, and what
 //! allows to alter its configuration also allows to read that; nothing of this holds for rules that deny.
 
 use std::collections::BTreeSet;
@@ -19,6 +19,7 @@ use milena_core::wire::Str;
 use super::Refusal;
 use crate::cluster::TopicError;
 use crate::cluster::api::Call;
+use crate::cluster::release::Release;
 use crate::cluster::state::ClusterState;
 
 /// What a request does to a resource, with the protocol's numbers.
@@ -45,6 +46,18 @@ pub(in crate::cluster) enum ResourceType {
     Group = 3,
     Cluster = 4,
     TransactionalId = 5,
+}
+
+impl ResourceType {
+    /// What those are told who may not do something to such a resource.
+    fn refusal(self) -> ErrorCode {
+        match self {
+            ResourceType::Topic => ErrorCode::TOPIC_AUTHORIZATION_FAILED,
+            ResourceType::Group => ErrorCode::GROUP_AUTHORIZATION_FAILED,
+            ResourceType::Cluster => ErrorCode::CLUSTER_AUTHORIZATION_FAILED,
+            ResourceType::TransactionalId => ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+        }
+    }
 }
 
 /// The only resource of type cluster.
@@ -143,6 +156,21 @@ impl Filter {
 }
 
 impl ClusterState {
+    /// Whether a request may do this: its fault's code if it has one, or the refusal of such a resource.
+    pub(in crate::cluster) fn check_access(
+        &self,
+        call: &Call,
+        operation: Operation,
+        resource_type: ResourceType,
+        name: &str,
+    ) -> Result<(), ErrorCode> {
+        match call.forced {
+            Some(code) => Err(code),
+            None if self.authorize(call, operation, resource_type, name) => Ok(()),
+            None => Err(resource_type.refusal()),
+        }
+    }
+
     /// Whether the principal of a request's connection may do this.
     pub(in crate::cluster) fn authorize(
         &self,
@@ -151,8 +179,15 @@ impl ClusterState {
         resource_type: ResourceType,
         name: &str,
     ) -> bool {
-        let matching = |acl: &&Acl| acl.covers(name) && acl.speaks_of(operation);
-        !self.options.authorizer || self.is_allowed(&self.principal(call.conn), resource_type, matching)
+        if !self.options.authorizer {
+            return true;
+        }
+        let principal = self.principal(call.conn);
+        let mut about = self.acls_of(resource_type).filter(|acl| acl.covers(name)).peekable();
+        let unruled = about.peek().is_none() && self.options.allow_everyone;
+        unruled
+            || self.is_super_user(&principal)
+            || is_allowed(about.filter(|acl| acl.concerns(&principal) && acl.speaks_of(operation)))
     }
 
     /// The same for any resource of a type: to write without transactions it is enough to have some topic to write to.
@@ -162,42 +197,26 @@ impl ClusterState {
         operation: Operation,
         resource_type: ResourceType,
     ) -> bool {
-        if !self.options.authorizer {
+        // Kafka asks for a resource of this name first, for the sake of super users.
+        if self.authorize(call, operation, resource_type, "hardcode") {
             return true;
         }
         let principal = self.principal(call.conn);
-        let rules = self.admin.acls.iter().filter(|acl| acl.resource_type == resource_type as i8);
+        let concerning = || self.acls_of(resource_type).filter(|acl| acl.concerns(&principal));
         // A rule that allows counts where no other denies all that it covers.
-        self.is_super_user(&principal)
-            || rules.filter(|acl| acl.permission_type == ALLOW).any(|acl| {
-                self.is_allowed(&principal, resource_type, |other: &&Acl| {
-                    other.speaks_of(operation) && (*other == acl || other.covers(&acl.resource_name))
-                })
-            })
+        concerning().filter(|acl| acl.permission_type == ALLOW).any(|acl| {
+            is_allowed(concerning().filter(|other| {
+                other.speaks_of(operation) && (*other == acl || other.covers(&acl.resource_name))
+            }))
+        })
+    }
+
+    fn acls_of(&self, resource_type: ResourceType) -> impl Iterator<Item = &Acl> {
+        self.admin.acls.iter().filter(move |acl| acl.resource_type == resource_type as i8)
     }
 
     fn is_super_user(&self, principal: &str) -> bool {
         self.options.super_users.iter().any(|user| user == principal)
-    }
-
-    fn is_allowed(
-        &self,
-        principal: &str,
-        resource_type: ResourceType,
-        matching: impl Fn(&&Acl) -> bool,
-    ) -> bool {
-        if self.is_super_user(principal) {
-            return true;
-        }
-        let of_type = self.admin.acls.iter().filter(|acl| acl.resource_type == resource_type as i8);
-        let mut allowed = false;
-        for acl in of_type.filter(|acl| acl.concerns(principal)).filter(matching) {
-            if acl.permission_type == DENY {
-                return false;
-            }
-            allowed = true;
-        }
-        allowed
     }
 
     /// The bits of what a connection may do with a resource (KIP-430), as Metadata and its kin tell on request.
@@ -213,6 +232,7 @@ impl ClusterState {
                 &[Read, Write, Create, Describe, Delete, Alter, DescribeConfigs, AlterConfigs]
             }
             // Since 4.0 groups have configurations.
+            ResourceType::Group if self.options.as_version < Release::V4_0 => &[Read, Describe, Delete],
             ResourceType::Group => &[Read, Describe, Delete, DescribeConfigs, AlterConfigs],
             ResourceType::Cluster => {
                 &[Create, ClusterAction, DescribeConfigs, AlterConfigs, IdempotentWrite, Alter, Describe]
@@ -226,15 +246,11 @@ impl ClusterState {
 
     /// Whether a request about the cluster itself can be served.
     pub(super) fn check_cluster(&self, call: &Call, operation: Operation) -> Result<(), Refusal> {
-        if let Some(code) = call.forced {
-            return Err((code, code.name().to_owned()));
-        }
-        match self.authorize(call, operation, ResourceType::Cluster, CLUSTER) {
-            true => Ok(()),
-            false => {
-                Err((ErrorCode::CLUSTER_AUTHORIZATION_FAILED, "Cluster authorization failed.".to_owned()))
-            }
-        }
+        let checked = self.check_access(call, operation, ResourceType::Cluster, CLUSTER);
+        checked.map_err(|code| match code {
+            ErrorCode::CLUSTER_AUTHORIZATION_FAILED => (code, "Cluster authorization failed.".to_owned()),
+            code => (code, code.name().to_owned()),
+        })
     }
 
     /// The same for one about rules, which only are there with an authorizer.
@@ -351,6 +367,15 @@ impl ClusterState {
         });
         DeleteAclsResponse { filter_results: results.collect(), ..Default::default() }
     }
+}
+
+/// What rules about one thing come to: one that denies is enough.
+fn is_allowed<'a>(mut rules: impl Iterator<Item = &'a Acl>) -> bool {
+    let mut allowed = false;
+    !rules.any(|acl| {
+        allowed |= acl.permission_type == ALLOW;
+        acl.permission_type == DENY
+    }) && allowed
 }
 
 impl From<DeleteAclsFilter> for Filter {

@@ -68,15 +68,16 @@ impl ClusterState {
         }
     }
 
-    /// Adds what the connection may do with each topic that it may see (KIP-430).
+    /// Adds what the connection may do with each topic that it may see (KIP-430), be it there or not.
     fn with_operations(
         &self,
         call: &Call,
         wanted: bool,
         mut topics: Vec<MetadataResponseTopic>,
     ) -> Vec<MetadataResponseTopic> {
-        let known = topics.iter_mut().filter(|topic| wanted && topic.error_code == ErrorCode::NONE);
-        for topic in known {
+        let hidden = [ErrorCode::TOPIC_AUTHORIZATION_FAILED, ErrorCode::UNKNOWN_TOPIC_ID];
+        let seen = topics.iter_mut().filter(|topic| !hidden.contains(&topic.error_code));
+        for topic in seen.filter(|_| wanted && call.forced.is_none()) {
             let name = topic.name.as_deref().unwrap_or_default();
             topic.topic_authorized_operations = self.authorized_operations(call, ResourceType::Topic, name);
         }

@@ -8,6 +8,8 @@ use milena_core::protocol::{
 };
 
 use super::{Call, found};
+use crate::cluster::admin::{CLUSTER, Operation, ResourceType};
+use crate::cluster::release::Release;
 use crate::cluster::state::ClusterState;
 use crate::cluster::topic::Topic;
 
@@ -17,27 +19,41 @@ impl ClusterState {
         call: &Call,
         request: OffsetForLeaderEpochRequest,
     ) -> OffsetForLeaderEpochResponse {
+        let as_broker = self.check_access(call, Operation::ClusterAction, ResourceType::Cluster, CLUSTER);
         let topics = request.topics.into_iter().map(|asked| {
             let topic = self.topics.get(&*asked.topic);
-            let partitions = asked.partitions.iter().map(|partition| located(call, topic, partition));
+            // Brokers asked first; clients, who do since 2.1, need not be one (KIP-320).
+            let allowed = match as_broker {
+                Err(_) if self.options.as_version >= Release::V2_1 => {
+                    self.check_access(call, Operation::Describe, ResourceType::Topic, &asked.topic)
+                }
+                allowed => allowed,
+            };
+            let located = |partition| located(call, allowed, topic, partition);
+            let partitions = asked.partitions.iter().map(located);
             OffsetForLeaderTopicResult {
                 partitions: partitions.collect(),
                 topic: asked.topic,
                 ..Default::default()
             }
         });
-        OffsetForLeaderEpochResponse { topics: topics.collect(), ..Default::default() }
+        let mut topics: Vec<_> = topics.collect();
+        let is_refused = |it: &EpochEndOffset| it.error_code == ErrorCode::TOPIC_AUTHORIZATION_FAILED;
+        topics.sort_by_key(|topic| topic.partitions.first().is_some_and(is_refused));
+        OffsetForLeaderEpochResponse { topics, ..Default::default() }
     }
 }
 
-fn located(call: &Call, topic: Option<&Topic>, asked: &OffsetForLeaderPartition) -> EpochEndOffset {
-    let checked = match call.forced {
-        Some(code) => Err(code),
-        None => found(topic, asked.partition).and_then(|partition| {
-            partition.check(call.broker, asked.current_leader_epoch, true)?;
-            Ok(partition)
-        }),
-    };
+fn located(
+    call: &Call,
+    allowed: Result<(), ErrorCode>,
+    topic: Option<&Topic>,
+    asked: &OffsetForLeaderPartition,
+) -> EpochEndOffset {
+    let checked = allowed.and_then(|()| found(topic, asked.partition)).and_then(|partition| {
+        partition.check(call.broker, asked.current_leader_epoch, true)?;
+        Ok(partition)
+    });
     let (error_code, end) = match checked {
         Ok(partition) => (ErrorCode::NONE, partition.line(call.broker).log.end_of_epoch(asked.leader_epoch)),
         Err(code) => (code, None),

@@ -51,20 +51,21 @@ impl ClusterState {
             response: ProduceResponse::default(),
         };
         let mut failed = false;
+        let refused = call.forced.or_else(|| self.refuse_writer(call, &request));
         for topic in request.topic_data {
             let name = self.topic_name(call, call.version >= 13, &topic.name, &topic.topic_id);
             let mut partition_responses = Vec::with_capacity(topic.partition_data.len());
             for partition in topic.partition_data {
-                let appended = match &name {
-                    _ if call.forced.is_some() => Err(refusal(call.forced.unwrap_or(ErrorCode::NONE))),
-                    Ok(name) if !self.authorize(call, Operation::Write, ResourceType::Topic, name) => {
+                let appended = match (refused, &name) {
+                    (Some(code), _) => Err(refusal(code)),
+                    (_, Ok(name)) if !self.authorize(call, Operation::Write, ResourceType::Topic, name) => {
                         Err(refusal(ErrorCode::TOPIC_AUTHORIZATION_FAILED))
                     }
-                    Ok(name) => {
+                    (_, Ok(name)) => {
                         let id = request.transactional_id.as_ref();
                         self.append(call, request.acks, id, name, partition.index, partition.records)
                     }
-                    Err(code) => Err(refusal(*code)),
+                    (_, Err(code)) => Err(refusal(*code)),
                 };
                 let mut answer = PartitionProduceResponse { index: partition.index, ..Default::default() };
                 match (appended, &name) {

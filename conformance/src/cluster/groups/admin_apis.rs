@@ -13,14 +13,10 @@ use milena_core::wire::Str;
 
 use super::Group;
 use super::classic::State;
+use crate::cluster::admin::{CLUSTER, Operation, ResourceType};
 use crate::cluster::api::Call;
 use crate::cluster::release::Release;
 use crate::cluster::state::ClusterState;
-
-/// READ, DELETE and DESCRIBE, as bits: all there is to do to a group.
-const OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8;
-/// DESCRIBE_CONFIGS and ALTER_CONFIGS, since groups have configurations.
-const CONFIG_OPERATIONS: i32 = 1 << 10 | 1 << 11;
 
 impl ClusterState {
     pub(super) fn describe_groups(
@@ -30,7 +26,9 @@ impl ClusterState {
     ) -> DescribeGroupsResponse {
         let wants_operations = request.include_authorized_operations;
         let groups = request.groups.into_iter().map(|id| self.describe_group(call, id, wants_operations));
-        DescribeGroupsResponse { groups: groups.collect(), ..Default::default() }
+        let mut groups: Vec<_> = groups.collect();
+        groups.sort_by_key(|group| group.error_code != ErrorCode::GROUP_AUTHORIZATION_FAILED);
+        DescribeGroupsResponse { groups, ..Default::default() }
     }
 
     fn describe_group(&self, call: &Call, group_id: Str, wants_operations: bool) -> DescribedGroup {
@@ -49,10 +47,8 @@ impl ClusterState {
             None => DescribedGroup { group_state: Str::from_static("Dead"), ..Default::default() },
         };
         if wants_operations && described.error_code == ErrorCode::NONE {
-            described.authorized_operations = match release >= Release::V4_0 {
-                true => OPERATIONS | CONFIG_OPERATIONS,
-                false => OPERATIONS,
-            };
+            described.authorized_operations =
+                self.authorized_operations(call, ResourceType::Group, &group_id);
         }
         DescribedGroup { group_id, ..described }
     }
@@ -62,6 +58,12 @@ impl ClusterState {
             return ListGroupsResponse { error_code, ..Default::default() };
         }
         let release = self.options.as_version;
+        if release < Release::V2_1
+            && let Err(error_code) =
+                self.check_access(call, Operation::Describe, ResourceType::Cluster, CLUSTER)
+        {
+            return ListGroupsResponse { error_code, ..Default::default() };
+        }
         let (groups, error_code) = self.groups_of(call);
         if error_code != ErrorCode::NONE && release >= Release::V4_0 {
             return ListGroupsResponse { error_code, ..Default::default() };
@@ -99,7 +101,9 @@ impl ClusterState {
             let error_code = self.delete_group(call, &group_id).err().unwrap_or(ErrorCode::NONE);
             DeletableGroupResult { group_id, error_code, ..Default::default() }
         });
-        DeleteGroupsResponse { results: results.collect(), ..Default::default() }
+        let mut results: Vec<_> = results.collect();
+        results.sort_by_key(|result| result.error_code == ErrorCode::GROUP_AUTHORIZATION_FAILED);
+        DeleteGroupsResponse { results, ..Default::default() }
     }
 
     fn delete_group(&mut self, call: &Call, id: &Str) -> Result<(), ErrorCode> {

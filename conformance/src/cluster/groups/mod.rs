@@ -23,6 +23,7 @@ use bytes::Bytes;
 use milena_core::protocol::{ApiKey, ErrorCode, SyncGroupRequest};
 use milena_core::wire::Str;
 
+use super::admin::{CLUSTER, Operation, ResourceType};
 use super::api::{Call, Outcome};
 use super::coordinator::CoordinatorKind;
 use super::release::Release;
@@ -104,6 +105,12 @@ pub(super) fn dispatch(state: &mut ClusterState, call: &Call, body: Bytes) -> Ou
 impl ClusterState {
     /// Whether this broker may serve a request for the group now.
     fn check_group(&self, call: &Call, id: &str) -> Result<(), ErrorCode> {
+        let operation = match call.key {
+            ApiKey::OFFSET_FETCH | ApiKey::DESCRIBE_GROUPS => Operation::Describe,
+            ApiKey::DELETE_GROUPS | ApiKey::OFFSET_DELETE => Operation::Delete,
+            _ => Operation::Read,
+        };
+        self.check_access(call, operation, ResourceType::Group, id)?;
         let since = |release| self.options.as_version >= release;
         let is_valid = match call.key {
             ApiKey::JOIN_GROUP => !id.is_empty(),
@@ -112,7 +119,7 @@ impl ClusterState {
             ApiKey::DELETE_GROUPS => !id.is_empty() || since(Release::V2_0),
             _ => !id.is_empty() || !since(Release::V2_0),
         };
-        match is_valid || call.forced.is_some() {
+        match is_valid {
             true => self.check_coordinator(call, CoordinatorKind::Group, id),
             false => Err(ErrorCode::INVALID_GROUP_ID),
         }
@@ -249,15 +256,17 @@ impl ClusterState {
         self.arm_group(id);
     }
 
-    /// The groups that the broker coordinates; an error if it is still loading some.
+    /// The groups that the broker coordinates and a connection may see; an error if it is still loading some.
     fn groups_of(&self, call: &Call) -> (Vec<(&Str, &Group)>, ErrorCode) {
         let mut code = ErrorCode::NONE;
+        let sees_all = self.authorize(call, Operation::Describe, ResourceType::Cluster, CLUSTER);
         let groups = self.groups.by_id.iter().filter(|(id, _)| {
             let checked = self.check_coordinator(call, CoordinatorKind::Group, id);
             if checked == Err(ErrorCode::COORDINATOR_LOAD_IN_PROGRESS) {
                 code = ErrorCode::COORDINATOR_LOAD_IN_PROGRESS;
             }
             checked.is_ok()
+                && (sees_all || self.authorize(call, Operation::Describe, ResourceType::Group, id))
         });
         (groups.collect(), code)
     }

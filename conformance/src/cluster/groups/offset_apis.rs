@@ -1,7 +1,8 @@
 //! OffsetCommit, OffsetFetch, OffsetDelete, and what transactions do to offsets.
 //!
-//! Rules: topics are checked before groups, so a broker that coordinates nothing knows those that are not there. Version 0 of
-//! commit and fetch means ZooKeeper; brokers without one refuse it.
+//! Rules: what a client may do is checked first, for the group and then for each topic. Topics are looked for before groups,
+//! so a broker that coordinates nothing knows those that are not there. Version 0 of commit and fetch means ZooKeeper;
+//! brokers without one refuse it.
 
 use milena_core::protocol::offset_commit::{
     OffsetCommitRequestPartition, OffsetCommitResponsePartition, OffsetCommitResponseTopic,
@@ -20,6 +21,7 @@ use milena_core::wire::{Str, Uuid};
 
 use super::classic::State;
 use super::offsets::{Committed, Fetched, TopicPartition, retention_ms};
+use crate::cluster::admin::{Operation, ResourceType};
 use crate::cluster::api::{Call, found};
 use crate::cluster::coordinator::CoordinatorKind;
 use crate::cluster::release::Release;
@@ -52,9 +54,14 @@ fn is_too_large(metadata: Option<&Str>) -> bool {
     metadata.is_some_and(|metadata| metadata.encode_utf16().count() > LONGEST_METADATA)
 }
 
-/// Brokers answer first for what is not there.
-fn is_there(code: ErrorCode) -> bool {
-    !matches!(code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID)
+/// Brokers answer first for what does not come as far as the group: it is not there, or not for this client.
+fn reaches_group(code: ErrorCode) -> bool {
+    !matches!(
+        code,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+            | ErrorCode::UNKNOWN_TOPIC_ID
+            | ErrorCode::TOPIC_AUTHORIZATION_FAILED
+    )
 }
 
 impl ClusterState {
@@ -77,20 +84,22 @@ impl ClusterState {
             group_instance_id: request.group_instance_id,
             generation_id: request.generation_id_or_member_epoch,
         };
+        let access = self.check_access(call, Operation::Read, ResourceType::Group, &who.group_id);
         let is_any_there = topics.iter().any(|(name, asked)| {
             asked
                 .partitions
                 .iter()
                 .any(|partition| self.check_committable(call, name, partition.partition_index).is_ok())
         });
-        let admitted = match is_any_there {
+        let admitted = match is_any_there && access.is_ok() {
             true => self.admit_commit(call, &who),
-            false => Ok(()),
+            false => access,
         };
         let responses = topics.into_iter().map(|(name, asked)| {
             let partitions = asked.partitions.into_iter().map(|partition| {
                 let partition_index = partition.partition_index;
-                let checked = self.check_committable(call, &name, partition_index).and_then(|name| {
+                let committable = access.and_then(|()| self.check_committable(call, &name, partition_index));
+                let checked = committable.and_then(|name| {
                     admitted?;
                     self.commit_one(call, &who.group_id, name, partition, request.retention_time_ms)
                 });
@@ -98,7 +107,7 @@ impl ClusterState {
                 OffsetCommitResponsePartition { partition_index, error_code, ..Default::default() }
             });
             let mut partitions: Vec<_> = partitions.collect();
-            partitions.sort_by_key(|partition| is_there(partition.error_code));
+            partitions.sort_by_key(|partition| reaches_group(partition.error_code));
             OffsetCommitResponseTopic {
                 partitions,
                 name: asked.name,
@@ -107,7 +116,7 @@ impl ClusterState {
             }
         });
         let mut topics: Vec<_> = responses.collect();
-        topics.sort_by_key(|topic| topic.partitions.first().is_none_or(|first| is_there(first.error_code)));
+        topics.sort_by_key(|topic| topic.partitions.first().is_none_or(|it| reaches_group(it.error_code)));
         OffsetCommitResponse { topics, ..Default::default() }
     }
 
@@ -118,10 +127,8 @@ impl ClusterState {
         name: &Result<Str, ErrorCode>,
         partition: i32,
     ) -> Result<Str, ErrorCode> {
-        if let Some(code) = call.forced {
-            return Err(code);
-        }
         let name = name.clone()?;
+        self.check_access(call, Operation::Read, ResourceType::Topic, &name)?;
         let topic = self.topics.get(&*name);
         match self.options.as_version >= Release::V2_0 || topic.is_none() {
             true => found(topic, partition).map(|_| name),
@@ -317,12 +324,17 @@ impl ClusterState {
             return OffsetFetchResponseGroup { group_id, error_code, ..Default::default() };
         }
         let by_id = call.version >= 10;
-        let topics = match asked.topics {
-            Some(topics) => topics,
-            None => self.all_committed(&group_id, by_id),
+        let (topics, all) = match asked.topics {
+            Some(topics) => (topics, false),
+            None => (self.all_committed(&group_id, by_id), true),
         };
-        let topics = topics.into_iter().map(|topic| {
+        let topics = topics.into_iter().filter_map(|topic| {
             let name = self.topic_name(call, by_id, &topic.name, &topic.topic_id);
+            let name = name.and_then(|name| self.check_describable(call, name));
+            // Who asks for all is told what there is for him.
+            if all && name.is_err() {
+                return None;
+            }
             let partitions = topic.partition_indexes.iter().map(|partition_index| {
                 let fetched = name.clone().map(|name| {
                     self.groups.offsets.fetch(&group_id, &(name, partition_index), requires_stable)
@@ -340,14 +352,20 @@ impl ClusterState {
                     Err(code) => nothing(partition_index, code),
                 }
             });
-            OffsetFetchResponseTopics {
+            Some(OffsetFetchResponseTopics {
                 partitions: partitions.collect(),
                 name: topic.name,
                 topic_id: topic.topic_id,
                 ..Default::default()
-            }
+            })
         });
-        OffsetFetchResponseGroup { topics: topics.collect(), group_id, ..Default::default() }
+        let mut topics: Vec<_> = topics.collect();
+        topics.sort_by_key(|topic| topic.partitions.first().is_some_and(|it| !reaches_group(it.error_code)));
+        OffsetFetchResponseGroup { topics, group_id, ..Default::default() }
+    }
+
+    fn check_describable(&self, call: &Call, topic: Str) -> Result<Str, ErrorCode> {
+        self.check_access(call, Operation::Describe, ResourceType::Topic, &topic).map(|()| topic)
     }
 
     /// What a group has committed, as if it had been asked for.
@@ -367,12 +385,16 @@ impl ClusterState {
 
     fn fetch_from_zookeeper(&self, call: &Call, asked: OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
         let group_id = asked.group_id;
-        let checked = call.forced.map_or(Ok(()), Err).and_then(|()| self.check_zookeeper());
+        let access = self.check_access(call, Operation::Describe, ResourceType::Group, &group_id);
+        let checked = access.and_then(|()| self.check_zookeeper());
         if let Err(error_code) = checked {
             return OffsetFetchResponseGroup { group_id, error_code, ..Default::default() };
         }
         let topics = asked.topics.unwrap_or_default().into_iter().map(|topic| {
             let partitions = topic.partition_indexes.iter().map(|partition_index| {
+                if let Err(code) = self.check_describable(call, topic.name.clone()) {
+                    return nothing(partition_index, code);
+                }
                 let key = (topic.name.clone(), partition_index);
                 match self.groups.offsets.fetch_from_zookeeper(&group_id, &key) {
                     Some(offset) => OffsetFetchResponsePartitions {
@@ -402,16 +424,16 @@ impl ClusterState {
         let topics = request.topics.into_iter().map(|topic| {
             let partitions = topic.partitions.iter().map(|partition| {
                 let partition_index = partition.partition_index;
-                let deleted = self.delete_offset(&id, &topic.name, partition_index);
+                let deleted = self.delete_offset(call, &id, &topic.name, partition_index);
                 let error_code = deleted.err().unwrap_or(ErrorCode::NONE);
                 OffsetDeleteResponsePartition { partition_index, error_code, ..Default::default() }
             });
             let mut partitions: Vec<_> = partitions.collect();
-            partitions.sort_by_key(|partition| is_there(partition.error_code));
+            partitions.sort_by_key(|partition| reaches_group(partition.error_code));
             OffsetDeleteResponseTopic { name: topic.name, partitions, ..Default::default() }
         });
         let mut topics: Vec<_> = topics.collect();
-        topics.sort_by_key(|topic| topic.partitions.first().is_none_or(|first| is_there(first.error_code)));
+        topics.sort_by_key(|topic| topic.partitions.first().is_none_or(|it| reaches_group(it.error_code)));
         self.forget_if_unused(&id);
         OffsetDeleteResponse { topics, ..Default::default() }
     }
@@ -425,7 +447,8 @@ impl ClusterState {
         }
     }
 
-    fn delete_offset(&mut self, id: &str, topic: &Str, partition: i32) -> Result<(), ErrorCode> {
+    fn delete_offset(&mut self, call: &Call, id: &str, topic: &Str, partition: i32) -> Result<(), ErrorCode> {
+        self.check_access(call, Operation::Read, ResourceType::Topic, topic)?;
         found(self.topics.get(&**topic), partition)?;
         let group = self.groups.classic(id).ok_or(ErrorCode::GROUP_ID_NOT_FOUND)?;
         if group.is_subscribed(topic) {

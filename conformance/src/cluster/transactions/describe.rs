@@ -12,6 +12,7 @@ use milena_core::protocol::{
 use milena_core::wire::Str;
 
 use super::metadata::TransactionMetadata;
+use crate::cluster::admin::{Operation, ResourceType};
 use crate::cluster::api::{Call, found};
 use crate::cluster::coordinator::CoordinatorKind;
 use crate::cluster::state::ClusterState;
@@ -36,7 +37,9 @@ impl ClusterState {
         request: DescribeTransactionsRequest,
     ) -> DescribeTransactionsResponse {
         let describe = |id: &Str| {
-            let described = self.transaction(call, id).map(|transaction| described(transaction));
+            let described = self
+                .check_access(call, Operation::Describe, ResourceType::TransactionalId, id)
+                .and_then(|()| self.transaction(call, id).map(|transaction| described(transaction)));
             let mut state = described.unwrap_or_else(|code| describe_transactions::TransactionState {
                 error_code: match code {
                     ErrorCode::INVALID_PRODUCER_ID_MAPPING => ErrorCode::TRANSACTIONAL_ID_NOT_FOUND,
@@ -45,6 +48,9 @@ impl ClusterState {
                 ..Default::default()
             });
             state.transactional_id = id.clone();
+            state
+                .topics
+                .retain(|of| self.authorize(call, Operation::Describe, ResourceType::Topic, &of.topic));
             state
         };
         let transaction_states = request.transactional_ids.iter().map(describe).collect();
@@ -78,6 +84,7 @@ impl ClusterState {
                     || producers.iter().any(|asked: ProducerId| asked == transaction.producer.id))
                 && (request.duration_filter < 0 || lasted_ms > request.duration_filter)
                 && pattern.is_none_or(|pattern| matches(pattern.as_bytes(), id.as_bytes()))
+                && self.authorize(call, Operation::Describe, ResourceType::TransactionalId, id)
         };
         let by_id = self.transactions.by_id.iter();
         let listed = by_id.filter(|(id, transaction)| is_asked_for(id, transaction));
@@ -124,6 +131,9 @@ impl ClusterState {
         }
         if let Err(error) = check_name(topic) {
             return PartitionResponse { error_message: Some(error.message.into()), ..refused(error.code) };
+        }
+        if let Err(code) = self.check_access(call, Operation::Read, ResourceType::Topic, topic) {
+            return refused(code);
         }
         // Any replica answers, from its own log.
         match found(self.topics.get(topic), partition_index) {

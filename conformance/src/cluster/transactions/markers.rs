@@ -15,10 +15,12 @@ use milena_core::protocol::{ErrorCode, LeaderEpoch, WriteTxnMarkersRequest, Writ
 use milena_core::record::{Batches, ControlType, end_transaction_marker};
 
 use super::metadata::{State, TopicPartition};
+use crate::cluster::admin::{CLUSTER, Operation, ResourceType};
 use crate::cluster::api::{Call, found};
 use crate::cluster::coordinator::CoordinatorKind;
 use crate::cluster::partition::Partition;
 use crate::cluster::producers::Marker;
+use crate::cluster::release::Release;
 use crate::cluster::state::ClusterState;
 
 /// How long a coordinator waits for a partition that has no leader before it looks again.
@@ -106,11 +108,23 @@ impl ClusterState {
         call: &Call,
         request: WriteTxnMarkersRequest,
     ) -> WriteTxnMarkersResponse {
-        let markers = request.markers.iter().map(|asked| self.write_asked(call, asked)).collect();
+        // Since 3.8 administrators may, too, who end what hangs.
+        let administers = self.options.as_version >= Release::V3_8
+            && self.authorize(call, Operation::Alter, ResourceType::Cluster, CLUSTER);
+        let allowed = match administers && call.forced.is_none() {
+            true => Ok(()),
+            false => self.check_access(call, Operation::ClusterAction, ResourceType::Cluster, CLUSTER),
+        };
+        let markers = request.markers.iter().map(|asked| self.write_asked(call, asked, allowed)).collect();
         WriteTxnMarkersResponse { markers, ..Default::default() }
     }
 
-    fn write_asked(&mut self, call: &Call, asked: &WritableTxnMarker) -> WritableTxnMarkerResult {
+    fn write_asked(
+        &mut self,
+        call: &Call,
+        asked: &WritableTxnMarker,
+        allowed: Result<(), ErrorCode>,
+    ) -> WritableTxnMarkerResult {
         let marker = Marker {
             producer_id: asked.producer_id,
             producer_epoch: asked.producer_epoch,
@@ -122,11 +136,13 @@ impl ClusterState {
         for topic in &asked.topics {
             let mut partitions = Vec::with_capacity(topic.partition_indexes.len());
             for partition_index in topic.partition_indexes.iter() {
-                let leads = match call.forced {
-                    Some(code) => Err(code),
-                    None => found(self.topics.get(&*topic.name), partition_index)
-                        .and_then(|partition| partition.check(call.broker, LeaderEpoch::NONE, true)),
-                };
+                let leads = allowed.and_then(|()| {
+                    found(self.topics.get(&*topic.name), partition_index)?.check(
+                        call.broker,
+                        LeaderEpoch::NONE,
+                        true,
+                    )
+                });
                 let written =
                     leads.and_then(|()| self.write_marker(&(topic.name.clone(), partition_index), &marker));
                 let error_code = written.err().unwrap_or(ErrorCode::NONE);

@@ -27,6 +27,7 @@ use milena_core::wire::Str;
 
 use self::metadata::{ProducerIdAndEpoch, ProducerIds, State, TransactionMetadata};
 use self::offsets::TransactionalOffsets;
+use super::admin::{Operation, ResourceType};
 use super::api::{Call, Outcome};
 use super::coordinator::CoordinatorKind;
 use super::release::Release;
@@ -86,6 +87,11 @@ impl ClusterState {
         }
     }
 
+    /// Whether a request may write in transactions of this id.
+    fn check_transactional_id(&self, call: &Call, id: &str) -> Result<(), ErrorCode> {
+        self.check_access(call, Operation::Write, ResourceType::TransactionalId, id)
+    }
+
     /// The state of a transactional id, at its coordinator.
     fn transaction(&mut self, call: &Call, id: &str) -> Result<&mut TransactionMetadata, ErrorCode> {
         if id.is_empty() {
@@ -116,6 +122,7 @@ impl ClusterState {
         commit: bool,
     ) -> Result<ProducerIdAndEpoch, ErrorCode> {
         let now = self.now;
+        self.check_transactional_id(call, id)?;
         self.transaction(call, id)?;
         let Transactions { producer_ids, by_id, .. } = &mut self.transactions;
         let transaction = by_id.get_mut(id).ok_or(ErrorCode::INVALID_PRODUCER_ID_MAPPING)?;

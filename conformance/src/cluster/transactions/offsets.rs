@@ -14,6 +14,7 @@ use milena_core::wire::Str;
 
 use super::metadata::ProducerIdAndEpoch;
 use super::partitions::Verification;
+use crate::cluster::admin::{Operation, ResourceType};
 use crate::cluster::api::{Call, found};
 use crate::cluster::coordinator::CoordinatorKind;
 use crate::cluster::groups::{Committer, StagedOffset};
@@ -46,20 +47,25 @@ impl ClusterState {
         call: &Call,
         request: TxnOffsetCommitRequest,
     ) -> TxnOffsetCommitResponse {
+        let allowed = self
+            .check_transactional_id(call, &request.transactional_id)
+            .and_then(|()| self.check_access(call, Operation::Read, ResourceType::Group, &request.group_id));
         let mut accepted = Vec::new();
         for topic in &request.topics {
-            let held = self.topics.get(&*topic.name);
-            let there = topic.partitions.iter().filter(|it| found(held, it.partition_index).is_ok());
+            let there = topic
+                .partitions
+                .iter()
+                .filter(|it| self.check_stageable(call, &topic.name, it.partition_index).is_ok());
             accepted.extend(there.map(|it| staged(&topic.name, it)));
         }
-        let all = match call.forced {
-            Some(code) => Err(code),
-            None if accepted.is_empty() => Ok(Vec::new()),
-            None => self.commit_transactional_offsets(call, &request, accepted),
+        let all = match allowed {
+            Ok(()) if accepted.is_empty() => Ok(Vec::new()),
+            Ok(()) => self.commit_transactional_offsets(call, &request, accepted),
+            Err(code) => Err(code),
         };
         let mut codes = all.as_ref().map_or(&[][..], Vec::as_slice).iter();
-        let mut code = |topic: &str, partition| match (&all, found(self.topics.get(topic), partition)) {
-            (_, Err(code)) if call.forced.is_none() => code,
+        let mut code = |topic: &str, partition| match (&all, self.check_stageable(call, topic, partition)) {
+            (_, Err(code)) if allowed.is_ok() => code,
             (Err(code), _) => *code,
             (Ok(_), _) => codes.next().copied().unwrap_or(ErrorCode::NONE),
         };
@@ -75,6 +81,12 @@ impl ClusterState {
             topics.push(TxnOffsetCommitResponseTopic { name, partitions, ..Default::default() });
         }
         TxnOffsetCommitResponse { topics, ..Default::default() }
+    }
+
+    /// Whether there is such a partition for a client to commit offsets of.
+    fn check_stageable(&self, call: &Call, topic: &str, partition: i32) -> Result<(), ErrorCode> {
+        self.check_access(call, Operation::Read, ResourceType::Topic, topic)?;
+        found(self.topics.get(topic), partition).map(|_| ())
     }
 
     /// A code for each offset, or one for all.

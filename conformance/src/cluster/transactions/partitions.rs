@@ -10,13 +10,14 @@ use milena_core::protocol::add_partitions_to_txn::{
 };
 use milena_core::protocol::{
     AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest, AddPartitionsToTxnResponse,
-    ErrorCode, LeaderEpoch,
+    ErrorCode, LeaderEpoch, ProduceRequest, ProducerId,
 };
-use milena_core::record::Batch;
+use milena_core::record::{Batch, Batches};
 use milena_core::wire::Str;
 
 use super::metadata::{ProducerIdAndEpoch, TopicPartition};
 use super::understood;
+use crate::cluster::admin::{CLUSTER, Operation, ResourceType};
 use crate::cluster::api::{Call, found};
 use crate::cluster::coordinator::{CoordinatorKind, is_internal};
 use crate::cluster::release::Release;
@@ -52,8 +53,17 @@ impl ClusterState {
                 topics: request.v3_and_below_topics,
                 ..Default::default()
             };
-            let results_by_topic_v3_and_below = self.add_partitions(call, &transaction);
+            let allowed = self.check_transactional_id(call, &transaction.transactional_id);
+            let results_by_topic_v3_and_below = match allowed {
+                Ok(()) => self.add_partitions(call, &transaction),
+                Err(code) => results(&transaction.topics, |_, _| code),
+            };
             return AddPartitionsToTxnResponse { results_by_topic_v3_and_below, ..Default::default() };
+        }
+        if let Err(error_code) =
+            self.check_access(call, Operation::ClusterAction, ResourceType::Cluster, CLUSTER)
+        {
+            return AddPartitionsToTxnResponse { error_code, ..Default::default() };
         }
         let transactions = request.transactions.iter();
         let results_by_transaction = transactions.map(|transaction| AddPartitionsToTxnResult {
@@ -73,15 +83,17 @@ impl ClusterState {
         call: &Call,
         asked: &AddPartitionsToTxnTransaction,
     ) -> Vec<AddPartitionsToTxnTopicResult> {
-        let missing = |topic: &str, partition: i32| {
-            if is_internal(topic) && call.version < FOR_BROKERS {
-                return Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
-            }
-            found(self.topics.get(topic), partition).err()
+        let of_client = call.version < FOR_BROKERS;
+        let may = |topic: &str| {
+            !is_internal(topic) && self.authorize(call, Operation::Write, ResourceType::Topic, topic)
+        };
+        let missing = |topic: &str, partition: i32| match of_client && !may(topic) {
+            true => Some(ErrorCode::TOPIC_AUTHORIZATION_FAILED),
+            false => found(self.topics.get(topic), partition).err(),
         };
         let mut partitions =
             asked.topics.iter().flat_map(|topic| topic.partitions.iter().map(|it| (&topic.name, it)));
-        if call.forced.is_none() && partitions.any(|(topic, it)| missing(topic, it).is_some()) {
+        if partitions.any(|(topic, it)| missing(topic, it).is_some()) {
             let code = |topic: &str, it| missing(topic, it).unwrap_or(ErrorCode::OPERATION_NOT_ATTEMPTED);
             return results(&asked.topics, code);
         }
@@ -128,7 +140,11 @@ impl ClusterState {
     ) -> AddOffsetsToTxnResponse {
         let producer = ProducerIdAndEpoch { id: request.producer_id, epoch: request.producer_epoch };
         let partition = self.offsets_partition(&request.group_id);
-        let added = self.add(call, &request.transactional_id, producer, vec![partition]);
+        let allowed = self
+            .check_transactional_id(call, &request.transactional_id)
+            .and_then(|()| self.check_access(call, Operation::Read, ResourceType::Group, &request.group_id));
+        let added =
+            allowed.and_then(|()| self.add(call, &request.transactional_id, producer, vec![partition]));
         let error_code = understood(added.err().unwrap_or(ErrorCode::NONE), call.version, 2);
         AddOffsetsToTxnResponse { error_code, ..Default::default() }
     }
@@ -140,6 +156,31 @@ impl ClusterState {
     }
 
     // ---- for leaders ----
+
+    /// Why nothing of a Produce request is written at all: who sends a transactional batch has to name a transactional id
+    /// that he may write with, and before 2.8 idempotent ones took a right of their own.
+    pub(in crate::cluster) fn refuse_writer(
+        &self,
+        call: &Call,
+        request: &ProduceRequest,
+    ) -> Option<ErrorCode> {
+        let (mut transactional, mut idempotent) = (false, false);
+        let partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+        for records in partitions.filter_map(|partition| partition.records.clone()) {
+            let Some(Ok(first)) = Batches::new(records).next() else { continue };
+            transactional |= first.is_transactional();
+            idempotent |= first.producer_id() != ProducerId::NONE;
+        }
+        let allowed = match &request.transactional_id {
+            Some(id) if transactional => self.check_transactional_id(call, id),
+            None if transactional => Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
+            _ if idempotent && self.options.as_version < Release::V2_8 => {
+                self.check_access(call, Operation::IdempotentWrite, ResourceType::Cluster, CLUSTER)
+            }
+            _ => Ok(()),
+        };
+        allowed.err()
+    }
 
     /// Whether a transactional batch may be written to a partition, as far as its transaction goes.
     pub(in crate::cluster) fn verify_transactional(

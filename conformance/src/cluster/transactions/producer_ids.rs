@@ -10,6 +10,7 @@ use super::{Transactions, understood};
 use crate::cluster::admin::{CLUSTER, Operation, ResourceType};
 use crate::cluster::api::Call;
 use crate::cluster::coordinator::CoordinatorKind;
+use crate::cluster::release::Release;
 use crate::cluster::state::ClusterState;
 
 /// `transaction.max.timeout.ms`: 15 minutes.
@@ -45,9 +46,7 @@ impl ClusterState {
         call: &Call,
         request: InitProducerIdRequest,
     ) -> Result<ProducerIdAndEpoch, ErrorCode> {
-        if let Some(code) = call.forced {
-            return Err(code);
-        }
+        self.check_may_produce(call, request.transactional_id.as_deref())?;
         let expected = match (request.producer_id, request.producer_epoch) {
             (ProducerId::NONE, -1) => None,
             (ProducerId::NONE, _) | (_, -1) => return Err(ErrorCode::INVALID_REQUEST),
@@ -55,16 +54,8 @@ impl ClusterState {
         };
         // Without a transactional id there is nothing to look the producer up by: it always gets a new id.
         let Some(transactional_id) = request.transactional_id else {
-            let may = self.authorize(call, Operation::IdempotentWrite, ResourceType::Cluster, CLUSTER)
-                || self.authorize_any(call, Operation::Write, ResourceType::Topic);
-            return match may {
-                true => Ok(ProducerIdAndEpoch { id: self.transactions.producer_ids.next(), epoch: 0 }),
-                false => Err(ErrorCode::CLUSTER_AUTHORIZATION_FAILED),
-            };
+            return Ok(ProducerIdAndEpoch { id: self.transactions.producer_ids.next(), epoch: 0 });
         };
-        if !self.authorize(call, Operation::Write, ResourceType::TransactionalId, &transactional_id) {
-            return Err(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
-        }
         if transactional_id.is_empty() {
             return Err(ErrorCode::INVALID_REQUEST);
         }
@@ -79,5 +70,19 @@ impl ClusterState {
             .entry(Str::from(&*transactional_id))
             .or_insert_with(|| TransactionMetadata::new(producer_ids.next()));
         transaction.init(expected, timeout, version, self.now, producer_ids)
+    }
+
+    fn check_may_produce(&self, call: &Call, transactional_id: Option<&str>) -> Result<(), ErrorCode> {
+        if let Some(id) = transactional_id {
+            return self.check_transactional_id(call, id);
+        }
+        // Since 2.8 it is enough to have a topic to write to (KIP-679).
+        let may_write = call.forced.is_none()
+            && self.options.as_version >= Release::V2_8
+            && self.authorize_any(call, Operation::Write, ResourceType::Topic);
+        match may_write {
+            true => Ok(()),
+            false => self.check_access(call, Operation::IdempotentWrite, ResourceType::Cluster, CLUSTER),
+        }
     }
 }

@@ -29,7 +29,7 @@ pub(super) const SCRIPTS: &[Script] = &[
 const ORDER: &str = "the order of members is by chance, as is that of equal candidates";
 
 /// Waits until the broker coordinates a group: its first group has to wait for an internal topic.
-fn ready(peer: &mut Peer, group: &str) {
+pub(super) fn ready(peer: &mut Peer, group: &str) {
     peer.until(|other| {
         let find = FindCoordinatorRequest { key: group.into(), ..Default::default() };
         let found = other.call("wait", find, 1).error_code.is_ok();
@@ -38,7 +38,7 @@ fn ready(peer: &mut Peer, group: &str) {
     });
 }
 
-fn join(group: &str, member_id: &Str, topic: &str) -> JoinGroupRequest {
+pub(super) fn join(group: &str, member_id: &Str, topic: &str) -> JoinGroupRequest {
     let metadata = ConsumerProtocolSubscription { topics: vec![topic.into()], ..Default::default() }
         .to_metadata(1)
         .unwrap();
@@ -53,7 +53,7 @@ fn join(group: &str, member_id: &Str, topic: &str) -> JoinGroupRequest {
     }
 }
 
-fn sync(group: &str, member_id: &Str, generation_id: i32, assigned: &[&Str]) -> SyncGroupRequest {
+pub(super) fn sync(group: &str, member_id: &Str, generation_id: i32, assigned: &[&Str]) -> SyncGroupRequest {
     let assignments = assigned.iter().map(|id| SyncGroupRequestAssignment {
         member_id: (*id).clone(),
         assignment: Bytes::from_static(b"some"),
@@ -70,7 +70,7 @@ fn sync(group: &str, member_id: &Str, generation_id: i32, assigned: &[&Str]) -> 
     }
 }
 
-fn beat(group: &str, member_id: &Str, generation_id: i32) -> HeartbeatRequest {
+pub(super) fn beat(group: &str, member_id: &Str, generation_id: i32) -> HeartbeatRequest {
     HeartbeatRequest {
         group_id: group.into(),
         member_id: member_id.clone(),
@@ -79,7 +79,7 @@ fn beat(group: &str, member_id: &Str, generation_id: i32) -> HeartbeatRequest {
     }
 }
 
-fn leave(group: &str, member_id: &Str, version: i16) -> LeaveGroupRequest {
+pub(super) fn leave(group: &str, member_id: &Str, version: i16) -> LeaveGroupRequest {
     let member = MemberIdentity { member_id: member_id.clone(), ..Default::default() };
     match version {
         ..3 => {
@@ -89,7 +89,12 @@ fn leave(group: &str, member_id: &Str, version: i16) -> LeaveGroupRequest {
     }
 }
 
-fn commit(group: &str, topic: (&str, Uuid), member_id: &Str, generation: i32) -> OffsetCommitRequest {
+pub(super) fn commit(
+    group: &str,
+    topic: (&str, Uuid),
+    member_id: &Str,
+    generation: i32,
+) -> OffsetCommitRequest {
     let partition = OffsetCommitRequestPartition {
         committed_offset: 5,
         committed_metadata: Some("mine".into()),
@@ -111,7 +116,7 @@ fn commit(group: &str, topic: (&str, Uuid), member_id: &Str, generation: i32) ->
 }
 
 /// Partition 0 of these topics, or all that there is.
-fn fetch(group: &str, topics: Option<&[(&str, Uuid)]>, version: i16) -> OffsetFetchRequest {
+pub(super) fn fetch(group: &str, topics: Option<&[(&str, Uuid)]>, version: i16) -> OffsetFetchRequest {
     let group_id = Str::from(group);
     let old = topics.map(|topics| {
         let topic = |(name, _): &(&str, Uuid)| OffsetFetchRequestTopic {
@@ -139,7 +144,7 @@ fn fetch(group: &str, topics: Option<&[(&str, Uuid)]>, version: i16) -> OffsetFe
     }
 }
 
-fn delete_offset(group: &str, topic: &str) -> OffsetDeleteRequest {
+pub(super) fn delete_offset(group: &str, topic: &str) -> OffsetDeleteRequest {
     let topic = OffsetDeleteRequestTopic {
         name: topic.into(),
         partitions: vec![OffsetDeleteRequestPartition::default()],
@@ -148,12 +153,12 @@ fn delete_offset(group: &str, topic: &str) -> OffsetDeleteRequest {
     OffsetDeleteRequest { group_id: group.into(), topics: vec![topic], ..Default::default() }
 }
 
-fn describe(group: &str, version: i16) -> DescribeGroupsRequest {
+pub(super) fn describe(group: &str, version: i16) -> DescribeGroupsRequest {
     let include_authorized_operations = version >= 3;
     DescribeGroupsRequest { groups: vec![group.into()], include_authorized_operations, ..Default::default() }
 }
 
-fn delete(group: &str) -> DeleteGroupsRequest {
+pub(super) fn delete(group: &str) -> DeleteGroupsRequest {
     DeleteGroupsRequest { groups_names: vec![group.into(), group.into()], ..Default::default() }
 }
 

@@ -34,7 +34,7 @@ fn batch_of(values: &[&str], codec: Compression, producer: Producer) -> Bytes {
     builder.seal(codec, producer).unwrap()
 }
 
-fn batch(values: &[&str]) -> Bytes {
+pub(super) fn batch(values: &[&str]) -> Bytes {
     batch_of(values, Compression::None, Producer::NONE)
 }
 
@@ -73,7 +73,7 @@ pub(super) fn create(peer: &mut Peer, name: &str, partitions: i32, configs: &[(&
     panic!("topic {name} has no leaders");
 }
 
-fn metadata(topic: &str) -> MetadataRequest {
+pub(super) fn metadata(topic: &str) -> MetadataRequest {
     let topic = MetadataRequestTopic { name: Some(topic.into()), ..Default::default() };
     MetadataRequest { topics: Some(vec![topic]), allow_auto_topic_creation: false, ..Default::default() }
 }
@@ -381,7 +381,7 @@ fn offsets(peer: &mut Peer) {
     }
 }
 
-fn list(topic: &str, timestamp: i64) -> ListOffsetsRequest {
+pub(super) fn list(topic: &str, timestamp: i64) -> ListOffsetsRequest {
     let partition = ListOffsetsPartition { timestamp, ..Default::default() };
     let topic = ListOffsetsTopic { name: topic.into(), partitions: vec![partition], ..Default::default() };
     ListOffsetsRequest { topics: vec![topic], ..Default::default() }

@@ -4,6 +4,8 @@
 //! `peer.rs`), and both transcripts are compared. Where the two are agreed to differ the script says so, with the reason:
 //! see [`Peer::agreed`].
 
+mod acls;
+mod admin;
 mod groups;
 mod log;
 mod peer;
@@ -18,7 +20,8 @@ use peer::{Peer, Step};
 /// Its name, and what is called.
 type Script = (&'static str, fn(&mut Peer));
 
-const SCRIPTS: &[&[Script]] = &[log::SCRIPTS, groups::SCRIPTS, transactions::SCRIPTS];
+const SCRIPTS: &[&[Script]] =
+    &[log::SCRIPTS, groups::SCRIPTS, transactions::SCRIPTS, admin::SCRIPTS, acls::SCRIPTS];
 
 #[test]
 fn as_kafka_4_3_answers() {
@@ -34,8 +37,15 @@ fn compare(release: &str) {
     if !available_for(&format!("the simulated cluster against Kafka {release}")) {
         return;
     }
+    // Where there is no rule everybody may do everything, so only the scripts that make some can tell.
+    let authorizer = match release {
+        "2.8.2" => "kafka.security.authorizer.AclAuthorizer",
+        _ => "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    };
     let kafka = Kafka::builder()
         .version(release)
+        .property("authorizer.class.name", authorizer)
+        .property("allow.everyone.if.no.acl.found", "true")
         .property("group.initial.rebalance.delay.ms", "0")
         .property("auto.create.topics.enable", "false")
         .start()
@@ -43,7 +53,15 @@ fn compare(release: &str) {
     let mut compared = 0;
     let mut wrong = Vec::new();
     for (name, script) in SCRIPTS.iter().copied().flatten() {
-        let options = ClusterOptions { validate_records: true, cut_last_batch: true, ..Default::default() };
+        let options = ClusterOptions {
+            validate_records: true,
+            cut_last_batch: true,
+            authorizer: true,
+            allow_everyone: true,
+            // As the launcher has it.
+            coordinator_partitions: 3,
+            ..Default::default()
+        };
         let cluster = Cluster::builder().options(options).as_version(release).start().unwrap();
         let simulated = told(&cluster.bootstrap(), release, *script);
         let real = told(&kafka.bootstrap(), release, *script);

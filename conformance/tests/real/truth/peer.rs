@@ -2,7 +2,7 @@
 //!
 //! Left out of what is compared, in every answer: texts of errors (people read them, clients must not), throttle times,
 //! the log start offset beside an
-//! error, addresses, cluster ids, racks, times that the broker's clock gives, the order of topics and members. Ids that a broker chooses (of topics, brokers,
+//! error, addresses, cluster ids, racks, times that the broker's clock gives, the order of topics, groups and members. Ids that a broker chooses (of topics, brokers,
 //! producers, members, fetch sessions) are compared by the order in which they first come: the first is `id 0`.
 
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ pub(crate) struct Peer {
 }
 
 /// Fields that are not compared.
-const LEFT_OUT: [&str; 10] = [
+const LEFT_OUT: [&str; 11] = [
     "errorMessage",
     "throttleTimeMs",
     "host",
@@ -52,8 +52,13 @@ const LEFT_OUT: [&str; 10] = [
     "logAppendTimeMs",
     "clientHost",
     "lastTimestamp",
+    "transactionStartTimeMs",
     "memberEpoch",
 ];
+
+/// Lists in the order that brokers' hash tables have.
+const UNORDERED: [&str; 6] =
+    ["topics", "members", "groups", "configs", "responses", "resultsByTopicV3AndBelow"];
 
 /// Fields of ids that a broker chooses, and which of them are ids of the same things.
 const IDS: [(&str, &str); 15] = [
@@ -104,7 +109,7 @@ impl Peer {
 
     /// The newest version of an API that the release speaks; `None` if it speaks none.
     pub(crate) fn newest(&self, key: ApiKey) -> Option<i16> {
-        Some(*self.release.speaks(key)?.end())
+        Some(*self.release.versions(key)?.end())
     }
 
     /// Repeats something, on connections of its own, until it succeeds: brokers need a moment for some first times.
@@ -160,7 +165,7 @@ impl Peer {
 
     /// The same in every version that the release and this crate know, from `first` on.
     pub(crate) fn each<R: Request>(&mut self, what: &str, first: i16, request: impl Fn(i16) -> R) {
-        let Some(range) = self.release.speaks(R::KEY) else { return };
+        let Some(range) = self.release.versions(R::KEY) else { return };
         for version in range.filter(|version| *version >= first) {
             self.call(what, request(version), version);
         }
@@ -183,9 +188,8 @@ impl Peer {
                 }
             }
             Value::Array(items) => {
-                // Brokers list them as their hash tables have them.
-                if name == "topics" || name == "members" {
-                    items.sort_by_cached_key(without_id);
+                if UNORDERED.contains(&name) {
+                    items.sort_by_cached_key(|item| self.without_id(item));
                 }
                 items.iter_mut().for_each(|item| self.normalise(name, item));
             }
@@ -195,6 +199,19 @@ impl Peer {
                 }
             }
         }
+    }
+
+    /// Something to sort by, without what a broker chooses; topics are sorted by when their ids first came.
+    fn without_id(&self, item: &Value) -> String {
+        let mut item = item.clone();
+        if let Some(fields) = item.as_object_mut() {
+            fields.remove("memberId");
+            if let Some(id) = fields.get_mut("topicId") {
+                let known = self.ids.get("topic").and_then(|ids| ids.iter().position(|known| known == id));
+                *id = json!(known);
+            }
+        }
+        item.to_string()
     }
 
     fn id(&mut self, kind: &'static str, value: &Value) -> Value {
@@ -244,14 +261,6 @@ impl Peer {
         }
         json!({ "batches": told, "truncated": batches.is_truncated() })
     }
-}
-
-fn without_id(item: &Value) -> String {
-    let mut item = item.clone();
-    if let Some(fields) = item.as_object_mut() {
-        fields.remove("memberId");
-    }
-    item.to_string()
 }
 
 /// A produce request in any version, by name and by id.

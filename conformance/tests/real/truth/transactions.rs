@@ -26,7 +26,7 @@ pub(super) const SCRIPTS: &[Script] = &[
     ("offsets in transactions", offsets),
 ];
 
-fn find(peer: &Peer, id: &str) {
+pub(super) fn find(peer: &Peer, id: &str) {
     peer.until(|peer| {
         let request = FindCoordinatorRequest { key: id.into(), key_type: 1, ..Default::default() };
         peer.call("find", request, 3).error_code.is_ok()
@@ -35,7 +35,7 @@ fn find(peer: &Peer, id: &str) {
     });
 }
 
-fn init(id: &str) -> InitProducerIdRequest {
+pub(super) fn init(id: &str) -> InitProducerIdRequest {
     InitProducerIdRequest {
         transactional_id: Some(id.into()),
         transaction_timeout_ms: 60_000,
@@ -46,14 +46,19 @@ fn init(id: &str) -> InitProducerIdRequest {
 }
 
 /// Starts a transactional id anew, and waits out what is still ending.
-fn started(peer: &mut Peer, id: &str, version: i16) -> (ProducerId, i16) {
+pub(super) fn started(peer: &mut Peer, id: &str, version: i16) -> (ProducerId, i16) {
     find(peer, id);
     let begun = peer.call("init", init(id), version);
     assert_eq!(begun.error_code, ErrorCode::NONE);
     (begun.producer_id, begun.producer_epoch)
 }
 
-fn add(id: &str, producer: (ProducerId, i16), topic: &str, partition: i32) -> AddPartitionsToTxnRequest {
+pub(super) fn add(
+    id: &str,
+    producer: (ProducerId, i16),
+    topic: &str,
+    partition: i32,
+) -> AddPartitionsToTxnRequest {
     let topic = AddPartitionsToTxnTopic {
         name: topic.into(),
         partitions: vec![partition].into(),
@@ -68,7 +73,7 @@ fn add(id: &str, producer: (ProducerId, i16), topic: &str, partition: i32) -> Ad
     }
 }
 
-fn end(id: &str, producer: (ProducerId, i16), committed: bool) -> EndTxnRequest {
+pub(super) fn end(id: &str, producer: (ProducerId, i16), committed: bool) -> EndTxnRequest {
     EndTxnRequest {
         transactional_id: id.into(),
         producer_id: producer.0,
@@ -78,7 +83,7 @@ fn end(id: &str, producer: (ProducerId, i16), committed: bool) -> EndTxnRequest 
     }
 }
 
-fn batch(producer: (ProducerId, i16), base_sequence: i32, value: &str) -> Bytes {
+pub(super) fn batch(producer: (ProducerId, i16), base_sequence: i32, value: &str) -> Bytes {
     let mut builder = BatchBuilder::with_capacity(200);
     // Of today: Kafka begins a new file when the time makes a leap, as it would from an older record to the marker.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("later than 1970");
@@ -87,7 +92,7 @@ fn batch(producer: (ProducerId, i16), base_sequence: i32, value: &str) -> Bytes 
     builder.seal(Compression::None, producer).unwrap()
 }
 
-fn write(id: &str, topic: (&str, Uuid), records: Bytes) -> ProduceRequest {
+pub(super) fn write(id: &str, topic: (&str, Uuid), records: Bytes) -> ProduceRequest {
     ProduceRequest { transactional_id: Some(id.into()), ..produce(topic, 0, -1, records) }
 }
 
@@ -127,6 +132,10 @@ fn first_kind(peer: &mut Peer) {
         settled(peer, topic);
         read(peer, "when it has ended", topic);
     }
+    // The last marker is there a moment before the coordinator knows.
+    peer.until(|peer| {
+        peer.call("wait", end(id, me, true), 1).error_code != ErrorCode::CONCURRENT_TRANSACTIONS
+    });
     peer.call("end again", end(id, me, true), 1);
     peer.call("end the other way", end(id, me, false), 1);
     peer.call("write without adding", write(id, topic, batch(me, 6, "c")), 9);
@@ -265,7 +274,13 @@ fn offsets(peer: &mut Peer) {
     peer.call("by no member", stranger, 3);
 }
 
-fn commit(id: &str, me: (ProducerId, i16), group: &str, topic: &str, offset: i64) -> TxnOffsetCommitRequest {
+pub(super) fn commit(
+    id: &str,
+    me: (ProducerId, i16),
+    group: &str,
+    topic: &str,
+    offset: i64,
+) -> TxnOffsetCommitRequest {
     let partition = TxnOffsetCommitRequestPartition {
         committed_offset: offset,
         committed_metadata: Some("m".into()),

@@ -66,6 +66,7 @@ impl ClusterOptions {
             "group.max.size" => self.group_max_size = usize::try_from(number()).unwrap_or(usize::MAX),
             "offsets.retention.minutes" => self.offsets_retention = millis() * 60_000,
             "authorizer.class.name" => self.authorizer = !value.is_empty(),
+            "allow.everyone.if.no.acl.found" => self.allow_everyone = value.eq_ignore_ascii_case("true"),
             "super.users" => {
                 let users = value.split(';').map(str::trim).filter(|user| !user.is_empty());
                 self.super_users = users.map(str::to_owned).collect();
@@ -110,6 +111,7 @@ impl ClusterOptions {
             ("transaction.state.log.num.partitions", partitions.clone()),
             ("share.coordinator.state.topic.num.partitions", partitions),
             ("authorizer.class.name", authorizer.to_owned()),
+            ("allow.everyone.if.no.acl.found", self.allow_everyone.to_string()),
             ("super.users", self.super_users.join(";")),
         ];
         let security = self.security.iter().flat_map(|security| {

@@ -1,4 +1,7 @@
 //! CreateTopics and DeleteTopics.
+//!
+//! Rules: everything is done at once, so a request is late only if it gives no time at all. A controller leaves it then; with
+//! a ZooKeeper it was done all the same, and only the answer did not wait for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,7 +51,13 @@ impl ClusterState {
                 continue;
             }
             let created = match times_named.get(&topic.name) {
-                Some(1) => self.create_one(call, &topic, request.validate_only, &mut budget),
+                Some(1) => self
+                    .check_may_create(call, &topic.name)
+                    .and_then(|()| self.check_given_time(request.timeout_ms))
+                    .and_then(|()| self.create_one(call, &topic, request.validate_only, &mut budget))
+                    .and_then(|created| {
+                        self.check_waited(request.timeout_ms, request.validate_only).map(|()| created)
+                    }),
                 _ => Err(TopicError::new(ErrorCode::INVALID_REQUEST, "Duplicate topic name.")),
             };
             topics.push(match created {
@@ -97,8 +106,25 @@ impl ClusterState {
         }
     }
 
+    /// Whether a request that gives no time is served.
+    pub(super) fn check_given_time(&self, timeout_ms: i32) -> Result<(), TopicError> {
+        match timeout_ms <= 0 && self.options.as_version >= Release::V3_0 {
+            true => Err(late()),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether the answer to a request waits for what was done.
+    pub(super) fn check_waited(&self, timeout_ms: i32, validate_only: bool) -> Result<(), TopicError> {
+        match timeout_ms <= 0 && !validate_only {
+            true => Err(late()),
+            false => Ok(()),
+        }
+    }
+
     /// Whether a topic may be created, as far as its name goes.
     fn check_may_create(&self, call: &Call, name: &str) -> Result<(), TopicError> {
+        self.check_controller(call)?;
         if name == "__cluster_metadata" {
             let message = "Creation of internal topic __cluster_metadata is prohibited.";
             return Err(TopicError::new(ErrorCode::INVALID_REQUEST, message));
@@ -117,8 +143,6 @@ impl ClusterState {
         validate_only: bool,
         budget: &mut usize,
     ) -> Result<Created, TopicError> {
-        self.check_controller(call)?;
-        self.check_may_create(call, &topic.name)?;
         let assignment = if topic.assignments.is_empty() {
             let defaults_allowed = self.options.as_version >= Release::V2_4;
             if topic.num_partitions == -1 && !defaults_allowed {
@@ -149,7 +173,9 @@ impl ClusterState {
             self.topic_overrides(configs).map_err(|(code, message)| TopicError::new(code, message))?;
         let (partitions, replicas) = (assignment.len(), assignment.first().map_or(0, Vec::len));
         let id = match validate_only {
-            true => Uuid::default(),
+            true if self.options.as_version < Release::V3_0 => Uuid::default(),
+            // Controllers do all but keep it.
+            true => self.random_uuid(),
             false => {
                 let id = self.insert_topic(&topic.name, assignment, self.default_settings());
                 self.configure_topic(&topic.name, configs.clone());
@@ -220,69 +246,89 @@ impl ClusterState {
         let by_name = request.topic_names.into_iter();
         let asked = by_name.map(|name| DeleteTopicState { name: Some(name), ..Default::default() });
         let asked: Vec<_> = if call.version >= 6 { request.topics } else { asked.collect() };
-        let responses = asked.into_iter().map(|topic| self.delete_one(call, topic));
+        let responses = asked.into_iter().map(|topic| self.delete_one(call, topic, request.timeout_ms));
         let responses = responses.collect();
         let throttle_time_ms = self.throttle_time_ms(call.conn);
         DeleteTopicsResponse { throttle_time_ms, responses, ..Default::default() }
     }
 
-    fn delete_one(&mut self, call: &Call, asked: DeleteTopicState) -> DeletableTopicResult {
-        let result = |name: Option<Str>, topic_id: Uuid, error: Option<TopicError>| DeletableTopicResult {
+    fn delete_one(&mut self, call: &Call, asked: DeleteTopicState, timeout_ms: i32) -> DeletableTopicResult {
+        let is_either = asked.name.is_some() == asked.topic_id.is_zero();
+        let checked =
+            self.check_controller(call).and_then(|()| self.check_deletes(call)).and_then(
+                |()| match is_either {
+                    true => self.check_given_time(timeout_ms),
+                    false => Ok(()),
+                },
+            );
+        let (name, deletable) = match checked {
+            Ok(()) => self.deletable(call, &asked),
+            Err(error) => (asked.name, Err(error)),
+        };
+        let deleted = deletable.and_then(|(name, id)| {
+            let partitions = self.topics.get(&*name).map_or(0, |topic| topic.partitions.len());
+            self.count_mutations(call, partitions, call.version >= STRICT_DELETE)
+                .map_err(|(code, message)| TopicError::new(code, message))?;
+            self.remove_topic(&name);
+            self.check_waited(timeout_ms, false).map(|()| id)
+        });
+        let error = deleted.as_ref().err();
+        DeletableTopicResult {
             name,
-            topic_id,
-            error_code: error.as_ref().map_or(ErrorCode::NONE, |error| error.code),
-            error_message: error.map(|error| error.message.into()),
+            topic_id: deleted.as_ref().map_or(asked.topic_id, |id| *id),
+            error_code: error.map_or(ErrorCode::NONE, |error| error.code),
+            error_message: error.map(|error| error.message.as_str().into()),
             ..Default::default()
-        };
-        let located = match (&asked.name, asked.topic_id.is_zero()) {
-            (Some(_), false) => Err(TopicError::new(
-                ErrorCode::INVALID_REQUEST,
-                "You may not specify both topic name and topic id.",
-            )),
-            (None, true) => {
-                Err(TopicError::new(ErrorCode::INVALID_REQUEST, "Neither topic name nor id were specified."))
-            }
-            // Who may not describe a topic is not told whether it is there.
-            (Some(name), true) => match self.topics.get(&**name) {
-                _ if !self.authorize(call, Operation::Describe, ResourceType::Topic, name) => {
-                    Err(unauthorized())
-                }
-                Some(topic) => Ok((name.clone(), topic.id)),
-                None => Err(unknown(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)),
-            },
-            (None, false) => match self.topic_names.get(&asked.topic_id) {
-                Some(name) => Ok((name.clone(), asked.topic_id)),
-                None => Err(unknown(ErrorCode::UNKNOWN_TOPIC_ID)),
-            },
-        };
-        let located = self.check_controller(call).and(located);
-        match located.and_then(|(name, id)| self.check_may_delete(call, name, id)) {
-            Ok((name, id)) => {
-                self.remove_topic(&name);
-                result(Some(name), id, None)
-            }
-            Err(error) => result(asked.name, asked.topic_id, Some(error)),
         }
     }
 
-    fn check_may_delete(&mut self, call: &Call, name: Str, id: Uuid) -> Result<(Str, Uuid), TopicError> {
-        let may = |resource, name| self.authorize(call, Operation::Delete, resource, name);
-        if !may(ResourceType::Cluster, CLUSTER) && !may(ResourceType::Topic, &name) {
-            return Err(unauthorized());
+    fn check_deletes(&self, call: &Call) -> Result<(), TopicError> {
+        if self.broker_config("delete.topic.enable") != *"false" {
+            return Ok(());
         }
-        if self.broker_config("delete.topic.enable") == *"false" {
-            let code = if call.version < 3 {
-                ErrorCode::INVALID_REQUEST
-            } else {
-                ErrorCode::TOPIC_DELETION_DISABLED
-            };
-            return Err(TopicError::new(code, "Topic deletion is disabled."));
-        }
-        let partitions = self.topics.get(&*name).map_or(0, |topic| topic.partitions.len());
-        self.count_mutations(call, partitions, call.version >= STRICT_DELETE)
-            .map_err(|(code, message)| TopicError::new(code, message))?;
-        Ok((name, id))
+        let code = match call.version {
+            ..3 => ErrorCode::INVALID_REQUEST,
+            _ => ErrorCode::TOPIC_DELETION_DISABLED,
+        };
+        Err(TopicError::new(code, "Topic deletion is disabled."))
     }
+
+    /// What is to be deleted, and the name to answer with: those who may not describe a topic are not told the name of an id.
+    fn deletable(
+        &self,
+        call: &Call,
+        asked: &DeleteTopicState,
+    ) -> (Option<Str>, Result<(Str, Uuid), TopicError>) {
+        let invalid = |why: &str| Err(TopicError::new(ErrorCode::INVALID_REQUEST, why));
+        let (name, id) = match (&asked.name, asked.topic_id.is_zero()) {
+            (Some(name), false) => {
+                return (Some(name.clone()), invalid("You may not specify both topic name and topic id."));
+            }
+            (None, true) => return (None, invalid("Neither topic name nor id were specified.")),
+            (Some(name), true) => (name, self.topics.get(&**name).map(|topic| topic.id)),
+            (None, false) => match self.topic_names.get(&asked.topic_id) {
+                Some(name) => (name, Some(asked.topic_id)),
+                None => return (None, Err(unknown(ErrorCode::UNKNOWN_TOPIC_ID))),
+            },
+        };
+        let by_controller = self.options.as_version >= Release::V3_0;
+        let every = by_controller && self.authorize(call, Operation::Delete, ResourceType::Cluster, CLUSTER);
+        let may = |operation| every || self.authorize(call, operation, ResourceType::Topic, name);
+        let (describes, deletes) = (may(Operation::Describe), may(Operation::Delete));
+        let told = asked.name.clone().or_else(|| describes.then(|| name.clone()));
+        let deletable = match id {
+            // Who may not describe a topic is not told whether it is there.
+            _ if !describes || !by_controller && !deletes => Err(unauthorized()),
+            None => Err(unknown(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)),
+            Some(_) if !deletes => Err(unauthorized()),
+            Some(id) => Ok((name.clone(), id)),
+        };
+        (told, deletable)
+    }
+}
+
+fn late() -> TopicError {
+    TopicError::new(ErrorCode::REQUEST_TIMED_OUT, "The request timed out.")
 }
 
 fn unauthorized() -> TopicError {

@@ -76,18 +76,17 @@ impl ClusterState {
         first: usize,
         most: usize,
     ) -> (DescribeTopicPartitionsResponseTopic, Option<i32>) {
-        let described =
+        let mut described =
             DescribeTopicPartitionsResponseTopic { name: Some(name.clone()), ..Default::default() };
-        let refused =
-            |error_code| (DescribeTopicPartitionsResponseTopic { error_code, ..described.clone() }, None);
-        if let Some(code) = call.forced {
-            return refused(code);
+        let refused = |error_code, described: DescribeTopicPartitionsResponseTopic| {
+            (DescribeTopicPartitionsResponseTopic { error_code, ..described }, None)
+        };
+        if let Err(code) = self.check_access(call, Operation::Describe, ResourceType::Topic, name) {
+            return refused(code, described);
         }
-        if !self.authorize(call, Operation::Describe, ResourceType::Topic, name) {
-            return refused(ErrorCode::TOPIC_AUTHORIZATION_FAILED);
-        }
+        described.topic_authorized_operations = self.authorized_operations(call, ResourceType::Topic, name);
         let Some(topic) = self.known_topic(call.broker, name) else {
-            return refused(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+            return refused(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, described);
         };
         let partitions =
             topic.known_to(call.broker).zip(0..).skip(first).take(most).map(|(partition, index)| {
@@ -111,7 +110,6 @@ impl ClusterState {
             topic_id: topic.id,
             is_internal: is_internal(name),
             partitions: partitions.collect(),
-            topic_authorized_operations: self.authorized_operations(call, ResourceType::Topic, name),
             ..described
         };
         (described, next)

@@ -46,11 +46,11 @@ impl ClusterState {
                 topics.iter().map(|topic| (topic.topic.clone(), topic.partitions.iter().collect())).collect()
             }
         };
-        if let Err((error_code, message)) = &checked
-            && (call.version >= 1 || every)
-        {
-            let _ = message;
-            return ElectLeadersResponse { error_code: *error_code, ..Default::default() };
+        let code = checked.as_ref().err().map_or(ErrorCode::NONE, |(code, _)| *code);
+        // Version 0 has only the partitions' codes.
+        let error_code = if call.version >= 1 { code } else { ErrorCode::NONE };
+        if every && code != ErrorCode::NONE {
+            return ElectLeadersResponse { error_code, ..Default::default() };
         }
         let mut results = Vec::with_capacity(asked.len());
         for (name, indexes) in asked {
@@ -76,7 +76,7 @@ impl ClusterState {
             }
         }
         self.on_leaders_changed();
-        ElectLeadersResponse { replica_election_results: results, ..Default::default() }
+        ElectLeadersResponse { error_code, replica_election_results: results, ..Default::default() }
     }
 
     fn elect_asked(&mut self, name: &str, index: i32, unclean: bool) -> Result<(), Refusal> {

@@ -34,7 +34,7 @@ impl ClusterState {
             }
             let times = request.topics.iter().filter(|other| other.name == topic.name).count();
             let created = match times {
-                1 => self.add_to_topic(call, topic, request.validate_only),
+                1 => self.add_to_topic(call, topic, &request),
                 _ => Err(TopicError::new(ErrorCode::INVALID_REQUEST, "Duplicate topic name.")),
             };
             results.push(match created {
@@ -55,7 +55,7 @@ impl ClusterState {
         &mut self,
         call: &Call,
         asked: &CreatePartitionsTopic,
-        validate_only: bool,
+        request: &CreatePartitionsRequest,
     ) -> Result<(), TopicError> {
         self.check_controller(call)?;
         let name = &asked.name;
@@ -63,6 +63,7 @@ impl ClusterState {
             let message = "The topic authorization is failed.";
             return Err(TopicError::new(ErrorCode::TOPIC_AUTHORIZATION_FAILED, message));
         }
+        self.check_given_time(request.timeout_ms)?;
         let Some(topic) = self.topics.get(&**name) else {
             let message = "This server does not host this topic-partition.";
             return Err(TopicError::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, message));
@@ -103,7 +104,7 @@ impl ClusterState {
         };
         self.count_mutations(call, added, call.version >= STRICT)
             .map_err(|(code, message)| TopicError::new(code, message))?;
-        if validate_only {
+        if request.validate_only {
             return Ok(());
         }
         let up = self.alive();
@@ -114,7 +115,7 @@ impl ClusterState {
         }
         self.announce(name, current);
         self.on_leaders_changed();
-        Ok(())
+        self.check_waited(request.timeout_ms, false)
     }
 
     /// Checks one partition's replicas, as somebody names them.

@@ -2,8 +2,9 @@
 //!
 //! Rules: with no authorizer everybody may do everything, and rules can be neither set nor seen (SECURITY_DISABLED). With
 //! one, a super user may do everything; for the others one matching rule that denies outweighs all that allow, and what no
-//! rule allows is denied, or, where no rule is about a resource, as the brokers are configured. What allows to read, write, delete or alter a resource also allows to describe it, and what
-//! allows to alter its configuration also allows to read that; nothing of this holds for rules that deny.
+//! rule allows is denied, or, where no rule is about a resource, as the brokers are configured. What allows to read, write,
+//! delete or alter a resource also allows to describe it, and what allows to alter its configuration also allows to read
+//! that; nothing of this holds for rules that deny.
 
 use std::collections::BTreeSet;
 

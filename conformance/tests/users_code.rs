@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::ops::Range;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -44,16 +44,25 @@ fn a_deadlock_tells_who_waits_for_what() {
         let never = world.spawn(pending::<()>()); // never
         let waiter = world.spawn(never); // waiter
         world.sleep(MS).await;
+        // Somebody could wake this one.
+        let held = Arc::new(Mutex::new(None));
+        let holder = held.clone();
+        world.spawn(poll_fn(move |cx| -> Poll<()> {
+            *holder.lock().unwrap() = Some(cx.waker().clone());
+            Poll::Pending
+        }));
         waiter.await;
+        drop(held);
     });
     let Err(Stuck::Deadlock(alive)) = &run.result else { panic!("{:?}", run.result) };
     let (never, waiter) = (task(1, "never"), task(2, "waiter"));
-    assert_eq!(alive.len(), 3, "{alive:?}");
+    assert_eq!(alive.len(), 4, "{alive:?}");
     assert_eq!(alive[0].task, "main");
     assert!(alive[0].waits_for[0].starts_with(&format!("the result of {waiter}")), "{alive:?}");
     assert_eq!(alive[0].since, 2 * MS);
     assert!(alive[1].task.starts_with(&never), "{alive:?}");
-    assert!(alive[1].waits_for.is_empty(), "nobody knows what it waits for: {alive:?}");
+    assert_eq!(alive[1].waits_for, ["nothing that could wake it"]);
+    assert!(alive[3].waits_for.is_empty(), "nobody knows what it waits for: {alive:?}");
     assert!(alive[2].task.starts_with(&waiter), "{alive:?}");
     assert!(alive[2].waits_for[0].starts_with(&format!("the result of {never}")), "{alive:?}");
     assert_eq!(alive[2].since, MS);
@@ -63,7 +72,8 @@ fn a_deadlock_tells_who_waits_for_what() {
         "{report}"
     );
     assert!(report.contains("\n  main: since 0.002000 s waits for the result of task 2 ("), "{report}");
-    assert!(report.contains("): since 0.001000 s waits for a client or another task; 1 turns"), "{report}");
+    assert!(report.contains("): since 0.001000 s waits for nothing that could wake it; 1 turns"), "{report}");
+    assert!(report.contains("): since 0.002000 s waits for a client or another task; 1 turns"), "{report}");
 }
 
 /// A client refreshes its metadata for ever, so that something always happens: the limit of virtual time ends it.

@@ -262,7 +262,13 @@ impl<'run> Executor<'run> {
 
     /// Tasks that have not ended.
     pub(super) fn alive(&self, state: &State) -> Vec<Alive> {
-        let alive = |task: &Entry<'_>| Alive::new(task.name, &task.waits, task.since, task.turns, state);
+        let alive = |task: &Entry<'_>| {
+            let mut alive = Alive::new(task.name, &task.waits, task.since, task.turns, state);
+            if task.turns > 0 && Arc::strong_count(&task.waker) == 1 {
+                alive.waits_for.push("nothing that could wake it".to_owned());
+            }
+            alive
+        };
         self.tasks.values().map(alive).collect()
     }
 

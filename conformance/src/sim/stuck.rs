@@ -78,7 +78,8 @@ impl std::error::Error for Stuck {}
 pub struct Alive {
     /// Its name: `main`, or where it was spawned, or whose connection it is.
     pub task: String,
-    /// What it waits for, as far as the simulator knows: anything else is a client's answer or another task's doing.
+    /// What it waits for, as far as the simulator knows: anything else is a client's answer or another task's doing, if
+    /// anybody has its waker at all.
     pub waits_for: Vec<String>,
     /// The virtual time of its last turn.
     pub since: Duration,

@@ -7,8 +7,15 @@
 
 use std::collections::BTreeMap;
 
-use milena_core::protocol::{FetchRequest, LeaderEpoch};
+use milena_core::protocol::{ApiKey, FetchRequest, LeaderEpoch};
 use milena_core::wire::{Str, Uuid};
+
+use crate::cluster::Release;
+
+/// Whether brokers of this release tell leader epochs that are to be relied on.
+pub(super) fn are_told(release: Release) -> bool {
+    release.versions(ApiKey::METADATA).is_some_and(|versions| *versions.end() >= 9)
+}
 
 /// A partition as a fetch names it: by its topic's name or id.
 type Place = (Str, Uuid, i32);

@@ -18,7 +18,7 @@ use milena_core::record::Batches;
 use milena_core::wire::Frame;
 
 use super::Options;
-use super::epochs::Epochs;
+use super::epochs::{self, Epochs};
 use super::executor::Inbox;
 use super::faults::InForce;
 use super::link::{Link, PIECE_BITS, Phase, Step};
@@ -105,12 +105,7 @@ impl State {
             faults: InForce::default(),
             clocks: BTreeMap::new(),
             mistake: None,
-            // Those of earlier versions are not to be relied on.
-            tells_epochs: options
-                .cluster
-                .as_version
-                .versions(ApiKey::METADATA)
-                .is_some_and(|v| *v.end() >= 9),
+            tells_epochs: epochs::are_told(options.cluster.as_version),
             epochs: Epochs::default(),
             options,
         };

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use milena_core::{Client, Error, Fault, Reader, Record, Reset, Start, Until, WriteError, Writer, Written};
 
+use super::epochs;
 use super::ledger::{Ledger, Outcome, Promises, Seen, Tally, compare, value};
 use super::plan::{Kind, ProcessId, Route};
 use super::swarm::{Swarm, TOPIC};
@@ -90,6 +91,8 @@ pub(super) async fn carry_out(mut swarm: Swarm, world: World) -> Result<Tally, S
     for process in reading {
         process.await;
     }
+    // Nobody is told of a former leader any more.
+    world.sleep(work.swarm.options.cluster.metadata_lag.1).await;
     let tally = check(&work, &world, &reads).await?;
     world.sleep(Duration::from_secs(1)).await;
     match world.connections(Route::all()).0 {
@@ -335,7 +338,12 @@ async fn keep_reading(work: Arc<Work>, process: World, main: World, read: Read, 
 /// One life of a reading process: one reader for all partitions, or, when it has been somewhere, one for each.
 async fn reading(work: Arc<Work>, process: World, read: Read, again: bool) -> Result<(), String> {
     let client = client(&work.swarm, &process, 0)?;
-    let reader = client.reader(work.swarm.reader.clone()).map_err(text)?;
+    let mut config = work.swarm.reader.clone();
+    if !epochs::are_told(work.swarm.options.cluster.as_version) {
+        // A former leader that has less than was read is not told from the right one: it must not make it begin anew.
+        config.reset = Reset::Error;
+    }
+    let reader = client.reader(config).map_err(text)?;
     let twice = work.swarm.has(Kind::AnswerTwice);
     if again || matches!(follow(reader, &read, Some(&work.read), twice).await?, Followed::Again) {
         let tasks: Vec<_> = (0..work.swarm.partitions)

@@ -376,6 +376,23 @@ fn compaction_keeps_the_newest_record_of_each_key() {
     assert_eq!(script.state.offsets("t", 0), Some((6, 6)));
 }
 
+/// The leader keeps the offset in its answer when it loses its place while it waits.
+#[test]
+fn a_leader_that_loses_its_place_tells_where_it_wrote_what_waited() {
+    let mut script = lagging(100, |_| {});
+    let writer = script.connect(1);
+    script.send(writer, produce_request("t", 0, -1, batch(&["a"])), 9);
+    assert!(script.state.elect_unclean("t", 0, TWO));
+    script.drain();
+    let (_, answer) = script.answer::<ProduceRequest>(writer, 9).expect("it waits no more");
+    let answer = &answer.responses[0].partition_responses[0];
+    assert_eq!((answer.error_code, answer.base_offset), (ErrorCode::NOT_LEADER_OR_FOLLOWER, 0));
+    // What it refuses at once has none.
+    let answer = script.call(writer, produce_request("t", 0, -1, batch(&["a"])), 9);
+    let answer = &answer.responses[0].partition_responses[0];
+    assert_eq!((answer.error_code, answer.base_offset), (ErrorCode::NOT_LEADER_OR_FOLLOWER, -1));
+}
+
 /// What a broker says of a topic: the error, and how many partitions it has.
 fn told(script: &mut Script, broker: i32, topic: &str) -> (ErrorCode, usize) {
     let conn = script.connect(broker);

@@ -2,6 +2,7 @@
 //!
 //! Runs where Java and Maven are; under `CI` or `MILENA_REQUIRE_KAFKA` a missing one is a failure.
 
+mod after_append;
 mod calls;
 mod negotiation;
 mod old_formats;

@@ -38,8 +38,12 @@ impl Action {
 }
 
 /// Whether a batch may have been appended although the broker answered with this error.
-pub(crate) fn may_be_written(code: ErrorCode) -> bool {
-    matches!(code, ErrorCode::REQUEST_TIMED_OUT | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND)
+///
+/// While a write waits for the in-sync replicas, its leader may lose its place or its disk: the answer tells of that, and of
+/// the offset that the batch had got.
+pub(crate) fn may_be_written(code: ErrorCode, base_offset: i64) -> bool {
+    base_offset >= 0
+        || matches!(code, ErrorCode::REQUEST_TIMED_OUT | ErrorCode::NOT_ENOUGH_REPLICAS_AFTER_APPEND)
 }
 
 #[cfg(test)]

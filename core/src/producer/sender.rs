@@ -626,13 +626,14 @@ impl Producer {
             message: response.error_message.as_ref().map(|message| message.to_string()),
         };
         let partition = &mut self.partitions[slot];
-        let Some(batch) = partition.in_flight.iter().find(|batch| batch.order == order) else { return };
-        // A batch that is being cut in two is neither here nor there.
-        let oldest = partition.working == 0
-            && partition.sealed.iter().chain(&partition.in_flight).all(|other| other.order >= order);
+        let Some(batch) = partition.in_flight.iter_mut().find(|batch| batch.order == order) else { return };
+        batch.maybe_written |= may_be_written(code, response.base_offset);
         let is_old = batch.format != MessageFormat::V2;
         // The halves of a batch that was written after all would not be known as its duplicates.
         let splittable = batch.records > 1 && !batch.abandoned && !batch.maybe_written;
+        // A batch that is being cut in two is neither here nor there.
+        let oldest = partition.working == 0
+            && partition.sealed.iter().chain(&partition.in_flight).all(|other| other.order >= order);
         match Action::on(code) {
             // Some announce versions of Produce that they do not take.
             Action::Fail if is_old && code == ErrorCode::UNSUPPORTED_VERSION => {
@@ -668,7 +669,7 @@ impl Producer {
                 self.events.push(Event::Refresh);
                 self.on_retriable(ctx, slot, order, Arc::new(error), false);
             }
-            Action::Retry => self.on_retriable(ctx, slot, order, Arc::new(error), may_be_written(code)),
+            Action::Retry => self.on_retriable(ctx, slot, order, Arc::new(error), false),
         }
     }
 

@@ -702,6 +702,25 @@ fn a_partition_that_an_answer_lacks_may_be_written() {
     assert_eq!(failed(&delivery).fate, Fate::Unknown);
 }
 
+/// A leader that loses its place while the batch waits for the in-sync replicas tells the offset that it had given.
+#[test]
+fn a_batch_that_was_refused_with_an_offset_may_be_written() {
+    for (base_offset, expected) in [(0, Fate::Unknown), (-1, Fate::NotWritten)] {
+        let mut world =
+            World::writing(&[(1, 0)], |_, writer| writer.delivery_timeout = Duration::from_secs(2));
+        let delivery = world.write(0, b"a");
+        let asked = only(&mut world);
+        world.produced(&asked, ErrorCode::NOT_LEADER_OR_FOLLOWER, base_offset);
+        while delivery.outcome().is_none() {
+            for asked in produces(&mut world) {
+                world.refuse(&asked, ErrorCode::NOT_LEADER_OR_FOLLOWER);
+            }
+            world.pass_ms(100);
+        }
+        assert_eq!(failed(&delivery).fate, expected, "{base_offset}");
+    }
+}
+
 #[test]
 fn every_partition_gets_its_answer_when_a_connection_ends() {
     let mut world = World::writing(&[(1, 0), (1, 0), (2, 0)], |_, _| {});

@@ -113,7 +113,7 @@ impl ClusterState {
         self.partition(topic, index).map_or(LeaderEpoch::NONE, |partition| partition.belief(broker).epoch)
     }
 
-    /// Makes an answer one that says why not and, if it helps, who leads instead.
+    /// Makes an answer one that says why not: nothing was written.
     fn refuse(
         &self,
         call: &Call,
@@ -122,10 +122,23 @@ impl ClusterState {
         nodes: &mut Vec<NodeEndpoint>,
         code: ErrorCode,
     ) {
-        answer.error_code = code;
         answer.base_offset = -1;
         answer.log_append_time_ms = -1;
         answer.log_start_offset = -1;
+        self.fail(call, topic, answer, nodes, code);
+    }
+
+    /// Makes an answer one that says what went wrong and, if it helps, who leads instead. Of what was written it goes on to
+    /// tell where.
+    fn fail(
+        &self,
+        call: &Call,
+        topic: Option<&Str>,
+        answer: &mut PartitionProduceResponse,
+        nodes: &mut Vec<NodeEndpoint>,
+        code: ErrorCode,
+    ) {
+        answer.error_code = code;
         if code != ErrorCode::NOT_LEADER_OR_FOLLOWER || call.version < TELLS_LEADER {
             return;
         }
@@ -172,7 +185,7 @@ impl ClusterState {
             if let Err(code) = result {
                 let response = &mut parked.response;
                 let answer = &mut response.responses[topic].partition_responses[partition];
-                self.refuse(
+                self.fail(
                     &parked.call,
                     Some(&parked.places[index].0),
                     answer,

@@ -214,10 +214,9 @@ impl Partition {
     /// A broker stops to go on alone. If it led last, nobody has led since, and it alone is in sync, what it wrote meanwhile
     /// is the log; else it is lost.
     pub(super) fn end_alone(&mut self, broker: BrokerId) {
-        if self.behind.get(&broker).is_none_or(|behind| behind.line.is_none()) {
-            return;
-        }
-        let Some(Behind { line: Some(line), .. }) = self.behind.remove(&broker) else { return };
+        let own = self.behind.get_mut(&broker).and_then(|behind| behind.line.take());
+        let Some(line) = own else { return };
+        self.behind.remove(&broker);
         if self.now.leader == BrokerId::NONE && self.now.in_sync == [broker] {
             self.main = line;
             let has = Follower {

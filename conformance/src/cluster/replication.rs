@@ -297,9 +297,9 @@ impl ClusterState {
         for broker in self.unaware() {
             let due = self.hears_at();
             for place in (first..count).map(|index| (Str::from(topic), index as i32)) {
-                self.partition_mut(&place.0, place.1)
-                    .into_iter()
-                    .for_each(|partition| partition.hide(broker));
+                if let Some(partition) = self.partition_mut(&place.0, place.1) {
+                    partition.hide(broker);
+                }
                 self.learn_at(&place, broker, due);
             }
         }

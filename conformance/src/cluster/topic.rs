@@ -130,6 +130,11 @@ pub(super) fn collision<'a>(name: &str, mut existing: impl Iterator<Item = &'a S
 }
 
 impl Topic {
+    /// Whether a broker has heard of it.
+    pub(super) fn is_known_to(&self, broker: BrokerId) -> bool {
+        self.known_to(broker).next().is_some()
+    }
+
     /// The partitions that a broker has heard of.
     pub(super) fn known_to(&self, broker: BrokerId) -> impl Iterator<Item = &Partition> {
         self.partitions.iter().take_while(move |partition| partition.is_known_to(broker))

@@ -28,9 +28,10 @@ impl ClusterState {
         };
         let topics = match asked {
             None => {
-                let known = self.topics.keys().filter(|name| self.known_topic(call.broker, name).is_some());
+                let known = self.topics.iter().filter(|(_, topic)| topic.is_known_to(call.broker));
+                let names = known.map(|(name, _)| name);
                 let visible =
-                    known.filter(|name| self.may(call, Operation::Describe, name) || call.forced.is_some());
+                    names.filter(|name| self.may(call, Operation::Describe, name) || call.forced.is_some());
                 visible.map(|name| self.described(call, name)).collect()
             }
             Some(topics) => {

@@ -189,8 +189,7 @@ impl ClusterState {
 
     /// A topic that a broker has heard of.
     pub(super) fn known_topic(&self, broker: BrokerId, name: &str) -> Option<&Topic> {
-        let known = |topic: &&Topic| topic.partitions.first().is_some_and(|first| first.is_known_to(broker));
-        self.topics.get(name).filter(known)
+        self.topics.get(name).filter(|topic| topic.is_known_to(broker))
     }
 }
 

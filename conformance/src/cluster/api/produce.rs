@@ -67,7 +67,13 @@ impl ClusterState {
                     }
                     (_, Err(code)) => Err(refusal(*code)),
                 };
-                let mut answer = PartitionProduceResponse { index: partition.index, ..Default::default() };
+                let mut answer = PartitionProduceResponse {
+                    index: partition.index,
+                    base_offset: -1,
+                    log_append_time_ms: -1,
+                    log_start_offset: -1,
+                    ..Default::default()
+                };
                 match (appended, &name) {
                     (Ok(appended), Ok(name)) => {
                         answer.base_offset = appended.base_offset;
@@ -85,7 +91,7 @@ impl ClusterState {
                         failed = true;
                         let nodes = &mut parked.response.node_endpoints;
                         let name = name.as_ref().ok();
-                        self.refuse(call, name, &mut answer, nodes, code);
+                        self.fail(call, name, &mut answer, nodes, code);
                         answer.error_message = Some(message.into());
                     }
                 }
@@ -111,21 +117,6 @@ impl ClusterState {
 
     fn epoch_at(&self, broker: BrokerId, topic: &str, index: i32) -> LeaderEpoch {
         self.partition(topic, index).map_or(LeaderEpoch::NONE, |partition| partition.belief(broker).epoch)
-    }
-
-    /// Makes an answer one that says why not: nothing was written.
-    fn refuse(
-        &self,
-        call: &Call,
-        topic: Option<&Str>,
-        answer: &mut PartitionProduceResponse,
-        nodes: &mut Vec<NodeEndpoint>,
-        code: ErrorCode,
-    ) {
-        answer.base_offset = -1;
-        answer.log_append_time_ms = -1;
-        answer.log_start_offset = -1;
-        self.fail(call, topic, answer, nodes, code);
     }
 
     /// Makes an answer one that says what went wrong and, if it helps, who leads instead. Of what was written it goes on to

@@ -35,15 +35,10 @@ impl ClusterState {
             None => (Str::default(), 0),
         };
         let every = request.topics.is_empty();
-        let may = |name: &&Str| self.authorize(call, Operation::Describe, ResourceType::Topic, name);
+        let may = |name: &Str| self.authorize(call, Operation::Describe, ResourceType::Topic, name);
+        let known = self.topics.iter().filter(|(_, topic)| topic.is_known_to(call.broker));
         let names: BTreeSet<Str> = match every {
-            true => self
-                .topics
-                .keys()
-                .filter(may)
-                .filter(|name| self.known_topic(call.broker, name).is_some())
-                .cloned()
-                .collect(),
+            true => known.map(|(name, _)| name).filter(|name| may(name)).cloned().collect(),
             false => request.topics.into_iter().map(|topic| topic.name).collect(),
         };
         let limit = self.broker_config_number("max.request.partition.size.limit");

@@ -4,10 +4,11 @@
 //! - Whatever is new has a turn; after that a task has one when it was woken.
 //! - A task that was aborted, or whose process was killed, is dropped before anyone else has a turn. Tasks of a process that
 //!   is paused have their turns when it goes on.
+//! - A task that set an alarm has its turn, before anyone else, when that many turns were begun.
 //! - It knows of every task whose it is, and what it said during its last turn that it waits for, so that a run that
 //!   gets nowhere can be explained.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -42,6 +43,8 @@ pub(super) struct Inbox {
     /// What the task that has its turn waits for, as far as it said so.
     waits: Mutex<Vec<Wait>>,
     turns: AtomicU64,
+    /// Behind which turn, and whose turn is next then.
+    alarms: Mutex<BTreeSet<(u64, u64)>>,
     /// Whose turn it is.
     current: Mutex<Option<Name>>,
 }
@@ -157,6 +160,23 @@ impl Inbox {
         self.turns.load(Ordering::Relaxed)
     }
 
+    /// The task whose turn it is has the next one, too, once so many turns were begun.
+    pub(super) fn set_alarm(&self, turn: u64) {
+        let current = *lock(&self.current);
+        lock(&self.alarms).extend(current.map(|task| (turn, task.id)));
+    }
+
+    fn ring(&self) {
+        let turns = self.turns();
+        let mut alarms = lock(&self.alarms);
+        while let Some((turn, task)) = alarms.first().copied().filter(|(turn, _)| *turn <= turns) {
+            alarms.remove(&(turn, task));
+            let mut woken = lock(&self.woken);
+            woken.retain(|id| *id != task);
+            woken.push_front(task);
+        }
+    }
+
     /// Whose turn it is, in words.
     pub(super) fn current(&self) -> String {
         lock(&self.current).map_or("the simulator".to_owned(), |task| task.to_string())
@@ -201,6 +221,7 @@ impl<'run> Executor<'run> {
     pub(super) fn turn(&mut self, now: Duration) -> bool {
         loop {
             self.take_in();
+            self.inbox.ring();
             let Some(id) = lock(&self.inbox.woken).pop_front() else { return false };
             // Wakers outlive their tasks.
             let Some(task) = self.tasks.get_mut(&id) else { continue };

@@ -22,6 +22,7 @@
 //! ```
 
 mod check;
+mod cut;
 mod draw;
 mod epochs;
 mod executor;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+mod outstanding;
 mod routing;
 
 use crate::admin::{Ask, Operation, Progress};
@@ -30,6 +31,8 @@ use crate::protocol::metadata::MetadataRequest;
 use crate::rng::Rng;
 use crate::time::{Instant, Now, Timers};
 use crate::wire::Frame;
+
+pub use outstanding::Outstanding;
 
 /// What users want.
 pub(crate) enum Command {

@@ -31,13 +31,14 @@ mod error;
 mod producer;
 mod rng;
 mod time;
+mod waiters;
 
 pub use config::{Acks, Address, Config, Isolation, ReaderConfig, Reset, Start, Until, WriterConfig};
 pub use connection::ConnId;
 pub use consumer::{Batch, Message};
 pub use context::{CoordinatorType, Target};
 pub use error::{CloseReason, Error, Fate, Fault, WriteError};
-pub use handle::{Answer, Call, Client, NewTopic, Reader, Writer};
+pub use handle::{Answer, Call, Client, NewTopic, Outstanding, Reader, Writer};
 pub use producer::{Balancer, Delivery, Murmur2, Partitions, Record, Written, crc32, fnv1a, murmur2};
 pub use record::{Compression, Header};
 pub use time::{Instant, Now};

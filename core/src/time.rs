@@ -90,6 +90,10 @@ impl<K: Copy + Ord> Timers<K> {
         self.earliest = self.by_time.first().map(|(at, _)| *at);
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
     pub(crate) fn earliest(&self) -> Option<Instant> {
         self.earliest
     }

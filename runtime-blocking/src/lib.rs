@@ -35,7 +35,7 @@ use driver::Threads;
 use milena_core::protocol::Request;
 pub use milena_core::{
     Acks, Address, Answer, Balancer, Batch, Call, CloseReason, Compression, Config, CoordinatorType, Error,
-    Fate, Fault, Header, Isolation, Message, Murmur2, NewTopic, Partitions, ReaderConfig, Record, Reset,
+    Fate, Fault, Header, Isolation, Message, Murmur2, NewTopic, Outstanding, Partitions, ReaderConfig, Record, Reset,
     Start, Target, Until, WriteError, WriterConfig, Written, murmur2, protocol, wire,
 };
 
@@ -91,6 +91,11 @@ impl Client {
     /// [`Error::Config`]. What goes wrong later comes with the records.
     pub fn reader(&self, config: ReaderConfig) -> Result<Reader, Error> {
         self.0.reader(config).map(Reader)
+    }
+
+    /// What it has under way just now.
+    pub fn outstanding(&self) -> Outstanding {
+        self.0.outstanding()
     }
 
     /// Creates a topic, within [`api_timeout`](Config::api_timeout).

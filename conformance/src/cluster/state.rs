@@ -283,6 +283,11 @@ impl ClusterState {
         self.timers.first().map(|(due, _)| *due)
     }
 
+    /// How many connections brokers have, as far as they know.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
     /// Bytes of requests waiting behind the one being served: a driver stops reading from a connection that has many.
     pub fn queued_bytes(&self, conn: ConnectionId) -> usize {
         self.connections.get(&conn).map_or(0, |connection| connection.queued_bytes)

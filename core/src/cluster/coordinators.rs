@@ -53,6 +53,11 @@ pub(crate) struct Lookup {
 }
 
 impl Coordinators {
+    /// How many lookups are under way.
+    pub(crate) fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+
     pub(crate) fn find(&mut self, key: &Key) -> Option<BrokerId> {
         let known = self.known.get_mut(key)?;
         self.next += 1;

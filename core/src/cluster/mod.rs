@@ -225,6 +225,11 @@ impl Cluster {
         }
     }
 
+    /// How many topics are asked for.
+    pub(crate) fn topics(&self) -> usize {
+        self.topics.len()
+    }
+
     pub(crate) fn topic_id(&self, topic: &str) -> Uuid {
         self.topics.get(topic).map_or(Uuid::ZERO, |topic| topic.id)
     }

@@ -179,6 +179,11 @@ impl<T> Connection<T> {
         self.queue.is_empty() && self.in_flight.is_empty()
     }
 
+    /// How many requests wait for their turn, and how many for their answer.
+    pub(crate) fn load(&self) -> (usize, usize) {
+        (self.queue.len(), self.in_flight.len())
+    }
+
     /// The version in which this connection would send a request of `key`, if it is ready and both sides know one.
     fn version(&self, ours: (i16, i16), key: ApiKey) -> Result<i16, Error> {
         let theirs = self.versions.get(&key).copied();

@@ -138,6 +138,11 @@ impl Consumer {
         std::mem::take(&mut self.events)
     }
 
+    /// Bytes fetched and not yet read.
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        self.buffered
+    }
+
     pub(crate) fn topic(&self) -> &Arc<str> {
         &self.config.topic
     }

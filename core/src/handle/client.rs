@@ -10,7 +10,7 @@ use crate::connection::{ByVersion, Call};
 use crate::context::Target;
 use crate::error::Error;
 use crate::handle::gate::{Driver, Gate};
-use crate::handle::{Reader, Writer};
+use crate::handle::{Outstanding, Reader, Writer};
 use crate::protocol::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use crate::protocol::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
 use crate::protocol::{ErrorCode, Request};
@@ -171,6 +171,11 @@ impl Client {
     /// Ends the client: calls under way fail with [`Error::Closed`], connections are closed.
     pub fn close(&self) {
         self.shared.gate.shut_down();
+    }
+
+    /// What it has under way just now.
+    pub fn outstanding(&self) -> Outstanding {
+        self.shared.gate.outstanding()
     }
 
     fn broker_timeout_ms(&self) -> i32 {

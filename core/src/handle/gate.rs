@@ -14,7 +14,7 @@ use std::task::Waker;
 
 use bytes::Bytes;
 
-use crate::client::{Client as Machine, Command, Input, Output};
+use crate::client::{Client as Machine, Command, Input, Outstanding, Output};
 use crate::config::{Address, Config};
 use crate::connection::{Answer, ConnId};
 use crate::context::{OpId, ReaderId, WriterId};
@@ -187,6 +187,15 @@ impl Gate {
         });
     }
 
+    pub(crate) fn outstanding(&self) -> Outstanding {
+        self.step(|inner, _| {
+            let mut outstanding = inner.machine.outstanding();
+            let topics = inner.writers.values().map(|topics| topics.waiters());
+            outstanding.waiters += inner.operations.len() + topics.sum::<usize>();
+            outstanding
+        })
+    }
+
     pub(crate) fn shut_down(&self) {
         self.command(Command::Shutdown);
         self.driver.stop();
@@ -297,7 +306,10 @@ impl Future for Operation {
         match slot.0.take() {
             Some(result) => std::task::Poll::Ready(result),
             None => {
-                slot.1 = Some(cx.waker().clone());
+                let before = slot.1.replace(cx.waker().clone());
+                // A task may go with its last waker, and its operations with it: not under this lock.
+                drop(slot);
+                drop(before);
                 std::task::Poll::Pending
             }
         }

@@ -6,6 +6,7 @@ mod gate;
 mod reader;
 mod writer;
 
+pub use crate::client::Outstanding;
 pub use call::{Answer, Call};
 pub use client::{Client, NewTopic};
 pub use gate::{Driver, Gate};

@@ -131,7 +131,10 @@ impl Reader {
             match &mut fetched.ended {
                 Some(error) => return Poll::Ready(error.take().map(T::from_error)),
                 None => {
-                    fetched.waiting = Some(cx.waker().clone());
+                    let before = fetched.waiting.replace(cx.waker().clone());
+                    // A task may go with its last waker, and what it held: not under this lock.
+                    drop(fetched);
+                    drop(before);
                     return Poll::Pending;
                 }
             }

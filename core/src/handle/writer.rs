@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use crate::client::Command;
@@ -14,8 +14,9 @@ use crate::error::{Error, WriteError};
 use crate::handle::Client;
 use crate::handle::gate::Operation;
 use crate::producer::{
-    Budget, Completion, Delivery, Gather, News, Partitions, Record, Refused, View, Written, lock,
+    Budget, Delivery, Gather, News, Partitions, Record, Refused, Share, View, Written, lock,
 };
+use crate::waiters::{Place, Waiters};
 
 /// Writes records: chooses partitions, gathers batches, and tells what became of each record.
 ///
@@ -60,15 +61,7 @@ struct Topic {
 #[derive(Default)]
 struct TopicState {
     view: Option<Result<Arc<View>, Error>>,
-    waiting: Vec<Waker>,
-}
-
-impl TopicState {
-    fn wait(&mut self, waker: &Waker) {
-        if !self.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
-            self.waiting.push(waker.clone());
-        }
-    }
+    waiting: Waiters,
 }
 
 impl Topics {
@@ -76,7 +69,7 @@ impl Topics {
         let topic = self.entry(topic);
         let mut state = lock(&topic.state);
         state.view = Some(view);
-        wakers.append(&mut state.waiting);
+        wakers.append(&mut state.waiting.take());
     }
 
     fn entry(&self, name: &Arc<str>) -> Arc<Topic> {
@@ -87,6 +80,11 @@ impl Topics {
         lock(&self.0).get(name).cloned()
     }
 
+    /// How many wait for news of a topic.
+    pub(crate) fn waiters(&self) -> usize {
+        lock(&self.0).values().map(|topic| lock(&topic.state).waiting.len()).sum()
+    }
+
     fn gathers(&self) -> Vec<Arc<Gather>> {
         let topics: Vec<_> = lock(&self.0).values().cloned().collect();
         let views = topics.iter().filter_map(|topic| lock(&topic.state).view.clone()?.ok());
@@ -94,12 +92,46 @@ impl Topics {
     }
 }
 
-/// What one enqueue has done so far.
-#[derive(Default)]
-struct Attempt {
+/// What one enqueue has done so far, and where it waits.
+struct Attempt<'w> {
+    budget: &'w Budget,
     asked: bool,
     waiting_for_room: bool,
     timer: Option<Operation>,
+    news: Option<(Arc<Topic>, Place)>,
+    room: Place,
+}
+
+impl<'w> Attempt<'w> {
+    fn new(budget: &'w Budget) -> Self {
+        Attempt {
+            budget,
+            asked: false,
+            waiting_for_room: false,
+            timer: None,
+            news: None,
+            room: Place::default(),
+        }
+    }
+
+    /// Waits for news of the topic.
+    fn wait(&mut self, topic: &Arc<Topic>, mut state: MutexGuard<'_, TopicState>, waker: &Waker) {
+        self.asked = true;
+        let (_, place) = self.news.get_or_insert_with(|| (topic.clone(), Place::default()));
+        let before = state.waiting.wait(place, waker);
+        drop(state);
+        drop(before);
+    }
+}
+
+impl Drop for Attempt<'_> {
+    fn drop(&mut self) {
+        if let Some((topic, place)) = &mut self.news {
+            let waker = lock(&topic.state).waiting.leave(place);
+            drop(waker);
+        }
+        self.budget.leave(&mut self.room);
+    }
 }
 
 impl fmt::Debug for Writer {
@@ -180,7 +212,7 @@ impl Writer {
     /// # Cancel safety
     /// Dropped before it is ready, the record was not accepted and won't be written.
     pub async fn enqueue(&self, record: Record<'_>) -> Result<Delivery, WriteError> {
-        let mut attempt = Attempt::default();
+        let mut attempt = Attempt::new(&self.inner.budget);
         poll_fn(|cx| self.poll_enqueue(cx, &record, &mut attempt)).await
     }
 
@@ -189,7 +221,7 @@ impl Writer {
         &self,
         cx: &mut Context<'_>,
         record: &Record<'_>,
-        attempt: &mut Attempt,
+        attempt: &mut Attempt<'_>,
     ) -> Poll<Result<Delivery, WriteError>> {
         // A task that writes on and on would keep the tasks of its thread, the connections' too, from running until the
         // buffer is full: once for each full batch they have their turn.
@@ -225,7 +257,7 @@ impl Writer {
         &self,
         cx: &mut Context<'_>,
         record: &Record<'_>,
-        attempt: &mut Attempt,
+        attempt: &mut Attempt<'_>,
     ) -> Poll<Result<Delivery, Error>> {
         let inner = &*self.inner;
         if inner.closed.load(Ordering::Relaxed) {
@@ -252,10 +284,8 @@ impl Writer {
                 Some(Ok(view)) => view.clone(),
                 // The news of an earlier attempt: this one asks again.
                 Some(Err(_)) if !attempt.asked => {
-                    attempt.asked = true;
                     state.view = None;
-                    state.wait(cx.waker());
-                    drop(state);
+                    attempt.wait(topic, state, cx.waker());
                     if let Some(name) = record.topic.map(Arc::from).or_else(|| inner.config.topic.clone()) {
                         inner.client.shared.gate.command(Command::Topic { writer: inner.id, topic: name });
                     }
@@ -263,8 +293,7 @@ impl Writer {
                 }
                 Some(Err(error)) => return Poll::Ready(Err(error.clone())),
                 None => {
-                    attempt.asked = true;
-                    state.wait(cx.waker());
+                    attempt.wait(topic, state, cx.waker());
                     return Poll::Pending;
                 }
             }
@@ -277,7 +306,7 @@ impl Writer {
         }
         attempt.waiting_for_room = true;
         // What was given back since then would wake nobody: so once more, behind the registration.
-        inner.budget.wait(cx.waker());
+        inner.budget.wait(&mut attempt.room, cx.waker());
         match self.append(topic, &view, record) {
             Err(Refused::NoRoom) => Poll::Pending,
             Err(Refused::NotOpen) => Poll::Ready(Err(Error::Closed)),
@@ -377,14 +406,14 @@ impl Writer {
     pub async fn flush(&self) {
         let batches = self.outstanding();
         self.inner.client.shared.gate.command(Command::Flush { writer: self.inner.id });
-        for batch in batches {
-            let mut place = None;
-            poll_fn(|cx| batch.poll_done(&mut place, cx.waker())).await;
+        for mut batch in batches {
+            poll_fn(|cx| batch.poll_done(cx.waker())).await;
         }
     }
 
-    fn outstanding(&self) -> Vec<Arc<Completion>> {
-        self.inner.topics.gathers().iter().flat_map(|gather| gather.outstanding()).collect()
+    fn outstanding(&self) -> Vec<Share> {
+        let gathers = self.inner.topics.gathers();
+        gathers.iter().flat_map(|gather| gather.outstanding()).map(Share::new).collect()
     }
 
     /// Accepts no more records, and waits until all that were accepted are acknowledged or failed.

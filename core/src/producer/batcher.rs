@@ -19,6 +19,7 @@ use crate::error::{Error, WriteError};
 use crate::producer::Record;
 use crate::record::BatchBuilder;
 use crate::time::{Instant, Now};
+use crate::waiters::{Place, Waiters};
 
 /// A record that the brokers acknowledged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,25 +43,11 @@ struct Fate {
     records: Option<u32>,
     /// First record, number of records, outcome: one part, or more for a batch that was split.
     parts: Vec<(u32, u32, Outcome)>,
-    /// Woken, and forgotten, with each part.
-    waiting: Vec<Waker>,
+    /// Woken with each part.
+    waiting: Waiters,
 }
 
-/// A waiter's place: how many parts there were when it came, and its index among those who wait since then.
-pub(crate) type Place = Option<(usize, usize)>;
-
 impl Fate {
-    /// Registers a waiter, or renews its waker where it waits already.
-    fn wait(&mut self, place: &mut Place, waker: &Waker) {
-        match *place {
-            Some((parts, index)) if parts == self.parts.len() => self.waiting[index].clone_from(waker),
-            _ => {
-                *place = Some((self.parts.len(), self.waiting.len()));
-                self.waiting.push(waker.clone());
-            }
-        }
-    }
-
     fn is_done(&self) -> bool {
         self.records == Some(self.parts.iter().map(|(_, count, _)| count).sum())
     }
@@ -82,7 +69,7 @@ impl Completion {
     pub(crate) fn complete(&self, first: u32, count: u32, outcome: Outcome) -> Vec<Waker> {
         let mut fate = lock(&self.fate);
         fate.parts.push((first, count, outcome));
-        std::mem::take(&mut fate.waiting)
+        fate.waiting.take()
     }
 
     /// No more records will be appended to the batch.
@@ -90,14 +77,9 @@ impl Completion {
         lock(&self.fate).records = Some(records);
     }
 
-    /// Ready when each record of the batch has an outcome.
-    pub(crate) fn poll_done(&self, place: &mut Place, waker: &Waker) -> Poll<()> {
-        let mut fate = lock(&self.fate);
-        if fate.is_done() {
-            return Poll::Ready(());
-        }
-        fate.wait(place, waker);
-        Poll::Pending
+    /// How many wait for it.
+    pub(crate) fn waiters(&self) -> usize {
+        lock(&self.fate).waiting.len()
     }
 
     fn is_done(&self) -> bool {
@@ -123,6 +105,49 @@ impl fmt::Debug for Completion {
     }
 }
 
+/// One who waits for a batch, or a record of it.
+pub(crate) struct Share {
+    completion: Arc<Completion>,
+    place: Place,
+}
+
+impl Share {
+    pub(crate) fn new(completion: Arc<Completion>) -> Self {
+        Share { completion, place: Place::default() }
+    }
+
+    /// Ready when each record of the batch has an outcome.
+    pub(crate) fn poll_done(&mut self, waker: &Waker) -> Poll<()> {
+        self.poll_with(waker, |_, fate| fate.is_done().then_some(()))
+    }
+
+    fn poll_with<T>(
+        &mut self,
+        waker: &Waker,
+        known: impl FnOnce(&Completion, &Fate) -> Option<T>,
+    ) -> Poll<T> {
+        let mut fate = lock(&self.completion.fate);
+        if let Some(known) = known(&self.completion, &fate) {
+            // It was woken since, and that ended every place.
+            self.place = Place::default();
+            return Poll::Ready(known);
+        }
+        let before = fate.waiting.wait(&mut self.place, waker);
+        drop(fate);
+        drop(before);
+        Poll::Pending
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        if self.place.is_taken() {
+            let waker = lock(&self.completion.fate).waiting.leave(&mut self.place);
+            drop(waker);
+        }
+    }
+}
+
 /// The way of one record to its acknowledgement: a future of where it was written, or why not.
 ///
 /// It does nothing by itself: the record is on its way whether or not this is awaited.
@@ -131,25 +156,25 @@ impl fmt::Debug for Completion {
 /// Dropping it loses nothing but the news: the record is still delivered.
 #[must_use = "what became of the record is only known here"]
 pub struct Delivery {
-    pub(crate) completion: Arc<Completion>,
-    pub(crate) index: u32,
-    place: Place,
+    share: Share,
+    index: u32,
 }
 
 impl Delivery {
     pub(crate) fn new(completion: Arc<Completion>, index: u32) -> Self {
-        Delivery { completion, index, place: None }
+        Delivery { share: Share::new(completion), index }
     }
 
     /// The outcome if it is known already.
     pub fn outcome(&self) -> Option<Result<Written, WriteError>> {
-        self.completion.written(&lock(&self.completion.fate), self.index)
+        let completion = &self.share.completion;
+        completion.written(&lock(&completion.fate), self.index)
     }
 }
 
 impl fmt::Debug for Delivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Delivery({:?}, {})", self.completion, self.index)
+        write!(f, "Delivery({:?}, {})", self.share.completion, self.index)
     }
 }
 
@@ -157,13 +182,8 @@ impl Future for Delivery {
     type Output = Result<Written, WriteError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let completion = self.completion.clone();
-        let mut fate = lock(&completion.fate);
-        if let Some(written) = completion.written(&fate, self.index) {
-            return Poll::Ready(written);
-        }
-        fate.wait(&mut self.place, cx.waker());
-        Poll::Pending
+        let index = self.index;
+        self.share.poll_with(cx.waker(), |completion, fate| completion.written(fate, index))
     }
 }
 
@@ -176,7 +196,7 @@ pub(crate) struct Budget {
 #[derive(Default)]
 struct BudgetState {
     used: usize,
-    waiting: Vec<Waker>,
+    waiting: Waiters,
 }
 
 impl Budget {
@@ -200,7 +220,7 @@ impl Budget {
     pub(crate) fn release(&self, bytes: usize) -> Vec<Waker> {
         let mut state = lock(&self.state);
         state.used -= bytes;
-        std::mem::take(&mut state.waiting)
+        state.waiting.take()
     }
 
     pub(crate) fn used(&self) -> usize {
@@ -208,11 +228,21 @@ impl Budget {
     }
 
     /// Wakes when something is given back. It must be called before the append that is to be tried once more.
-    pub(crate) fn wait(&self, waker: &Waker) {
-        let mut state = lock(&self.state);
-        if !state.waiting.iter().any(|waiting| waiting.will_wake(waker)) {
-            state.waiting.push(waker.clone());
+    pub(crate) fn wait(&self, place: &mut Place, waker: &Waker) {
+        let before = lock(&self.state).waiting.wait(place, waker);
+        drop(before);
+    }
+
+    pub(crate) fn leave(&self, place: &mut Place) {
+        if place.is_taken() {
+            let waker = lock(&self.state).waiting.leave(place);
+            drop(waker);
         }
+    }
+
+    /// How many wait for room.
+    pub(crate) fn waiters(&self) -> usize {
+        lock(&self.state).waiting.len()
     }
 }
 

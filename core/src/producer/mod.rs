@@ -9,7 +9,7 @@ mod sender;
 mod tests;
 
 pub use balancer::{Balancer, Murmur2, Partitions, crc32, fnv1a, murmur2};
-pub(crate) use batcher::{Budget, Clocks, Completion, Gather, News, Outcome, Refused, lock};
+pub(crate) use batcher::{Budget, Clocks, Completion, Gather, News, Outcome, Refused, Share, lock};
 pub use batcher::{Delivery, Written};
 pub(crate) use job::{Job, Worked};
 pub(crate) use sender::{Event, Producer, View};

@@ -180,6 +180,16 @@ impl Producer {
             .all(|p| p.oldest.is_none() && p.working == 0 && p.sealed.is_empty() && p.in_flight.is_empty())
     }
 
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        self.budget.used()
+    }
+
+    /// How many wait for room, or for batches.
+    pub(crate) fn waiters(&self) -> usize {
+        let batches = self.partitions.iter().flat_map(|partition| partition.gather.outstanding());
+        self.budget.waiters() + batches.map(|batch| batch.waiters()).sum::<usize>()
+    }
+
     pub(crate) fn topics(&self) -> impl Iterator<Item = &Arc<str>> {
         self.topics.keys()
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use milena_core::protocol::ApiKey;
 use milena_core::{Delivery, Error, Record, WriteError, Writer, WriterConfig};
 
-use crate::stage::{Fate, PARTITIONS, Point, Stage, TOPIC};
+use crate::stage::{Fate, PARTITIONS, Point, Stage, TOPIC, config, options};
 use crate::{Case, sweep};
 
 type Done = (bool, Option<Writer>);
@@ -211,4 +211,25 @@ async fn life(stage: &Stage) -> Done {
     // What it had accepted is still on its way, and nothing orders it before what another writer writes.
     stage.until(|now| now.writers == 0).await;
     (written.is_some(), None)
+}
+
+/// Once a topic that was gone took its batches along, as far as `flush` and `close` knew of them.
+#[test]
+fn flush_waits_for_records_whose_topic_is_gone() {
+    let run = milena_conformance::sim::run(1, options(), async |world| {
+        let client = world.client(config(&world), 0).unwrap();
+        let mut config = WriterConfig::new("spare");
+        config.delivery_timeout = LINGER;
+        let writer = client.writer(config).unwrap();
+        writer.write(Record::new("there")).await.unwrap();
+        world.cluster(|cluster| cluster.delete_topic("spare"));
+        let delivery = writer.enqueue(Record::new("late")).await.unwrap();
+        // The client has heard of it.
+        world.sleep(LINGER / 2).await;
+        assert!(delivery.outcome().is_none());
+        writer.close().await;
+        delivery.outcome().expect("it was waited for")
+    });
+    let error = run.result.unwrap().unwrap_err();
+    assert!(matches!(error.cause, Error::Timeout { operation: "delivery", .. }), "{error:?}");
 }

@@ -61,6 +61,8 @@ struct Topic {
 #[derive(Default)]
 struct TopicState {
     view: Option<Result<Arc<View>, Error>>,
+    /// The last view that there was: a topic that fails still has what was written to it.
+    known: Option<Arc<View>>,
     waiting: Waiters,
 }
 
@@ -68,6 +70,9 @@ impl Topics {
     pub(crate) fn on_topic(&self, topic: &Arc<str>, view: Result<Arc<View>, Error>, wakers: &mut Vec<Waker>) {
         let topic = self.entry(topic);
         let mut state = lock(&topic.state);
+        if let Ok(view) = &view {
+            state.known = Some(view.clone());
+        }
         state.view = Some(view);
         wakers.append(&mut state.waiting.take());
     }
@@ -87,7 +92,7 @@ impl Topics {
 
     fn gathers(&self) -> Vec<Arc<Gather>> {
         let topics: Vec<_> = lock(&self.0).values().cloned().collect();
-        let views = topics.iter().filter_map(|topic| lock(&topic.state).view.clone()?.ok());
+        let views = topics.iter().filter_map(|topic| lock(&topic.state).known.clone());
         views.flat_map(|view| view.partitions.clone()).collect()
     }
 }

@@ -186,7 +186,9 @@ impl Client {
     /// sent, a lost connection is followed by another try, until [`Error::Timeout`].
     ///
     /// # Cancel safety
-    /// Dropping the future takes back what has not been sent yet, and nothing else.
+    /// Dropped before its request was handed to a connection, it is taken back and never sent. Dropped later, the broker may
+    /// still do it, once at most, and the answer is passed over; if none comes within its time, that ends the connection as
+    /// ever. Either way nothing of it stays in the client.
     pub async fn call<R: Request>(&self, call: impl Into<Call<R>>) -> Result<Answer<R::Response>, Error> {
         let ask = call.into().checked(true)?;
         let answer = self.shared.gate.start(Command::Ask(ask)).await?;
@@ -204,7 +206,8 @@ impl Client {
     /// Those of [`call`](Client::call) but for what comes after sending; [`Error::Config`] for a request with an answer.
     ///
     /// # Cancel safety
-    /// Dropping the future takes back what has not been sent yet, and nothing else.
+    /// Dropped before its request was handed to a connection, it is taken back and never sent. Dropped later, it may arrive,
+    /// once at most.
     pub async fn send_unanswered<R: Request>(&self, call: impl Into<Call<R>>) -> Result<(), Error> {
         let ask = call.into().checked(false)?;
         self.shared.gate.start(Command::Ask(ask)).await.map(drop)

@@ -89,7 +89,7 @@ impl Client {
     /// [`bootstrap_timeout`](Config::bootstrap_timeout), or at once when none of them is a Kafka that this client can talk to.
     ///
     /// # Cancel safety
-    /// Dropping the future changes nothing.
+    /// Dropped anywhere, it changes nothing: what it began to connect goes on, for whoever comes next.
     pub async fn connect(&self) -> Result<(), Error> {
         self.shared.gate.start(Command::Connect).await.map(drop)
     }
@@ -117,7 +117,7 @@ impl Client {
     /// [`Error::Connection`] if it is not known whether the topic was created.
     ///
     /// # Cancel safety
-    /// Dropping the future does not take back what was sent.
+    /// That of [`call`](Client::call): it is never sent, or done once at most.
     pub async fn create_topic(&self, topic: NewTopic) -> Result<(), Error> {
         let configs = topic.configs.iter().map(|(name, value)| CreatableTopicConfig {
             name: Str::from(name),
@@ -150,7 +150,7 @@ impl Client {
     /// [`Error::Rejected`] with `UNKNOWN_TOPIC_OR_PARTITION` and others.
     ///
     /// # Cancel safety
-    /// Dropping the future does not take back what was sent.
+    /// That of [`call`](Client::call): it is never sent, or done once at most.
     pub async fn delete_topic(&self, topic: &str) -> Result<(), Error> {
         let (name, timeout_ms) = (Str::from(topic), self.broker_timeout_ms());
         let request = ByVersion::new(move |version| {

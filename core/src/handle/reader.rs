@@ -87,7 +87,7 @@ impl Reader {
     /// ([`Reset::Error`](crate::Reset::Error)), an answer can't be decoded, or no broker was ever reached.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing: the next call returns the record.
+    /// Dropped anywhere, it loses nothing and shows nothing twice: the next call returns the record.
     pub async fn next(&mut self) -> Option<Result<Message, Error>> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
@@ -102,7 +102,7 @@ impl Reader {
     /// [`next`](Reader::next); the two can be mixed, a batch then holds what of it was not read yet.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing. A batch that was returned counts as read.
+    /// Dropped anywhere, it loses nothing and shows nothing twice. A batch that was returned counts as read.
     pub async fn next_batch(&mut self) -> Option<Result<Batch, Error>> {
         poll_fn(|cx| self.poll_with(cx, Opened::next_batch)).await
     }

@@ -176,7 +176,8 @@ impl Writer {
     /// [`WriteError`] tells why not, and whether it can be in the log all the same.
     ///
     /// # Cancel safety
-    /// Dropped before the record was accepted, nothing is written; dropped later, it is written all the same.
+    /// Dropped before the record was accepted, it is never written; dropped later, it is written all the same, once.
+    /// Where that difference counts, [`enqueue`](Writer::enqueue) tells.
     pub async fn write(&self, record: Record<'_>) -> Result<Written, WriteError> {
         self.enqueue(record).await?.await
     }
@@ -185,7 +186,7 @@ impl Writer {
     /// that fails does not keep the others from being written.
     ///
     /// # Cancel safety
-    /// Dropped, the records accepted so far are written all the same, the others are not.
+    /// Dropped, the records accepted so far, which are the first ones, are written all the same, each once; the others never.
     pub async fn write_all<'a>(
         &self,
         records: impl IntoIterator<Item = Record<'a>>,
@@ -215,7 +216,7 @@ impl Writer {
     /// exist, the writer is closed, or it waited too long.
     ///
     /// # Cancel safety
-    /// Dropped before it is ready, the record was not accepted and won't be written.
+    /// Dropped before it is ready, the record was not accepted: it is never written, and takes no room in the buffer.
     pub async fn enqueue(&self, record: Record<'_>) -> Result<Delivery, WriteError> {
         let mut attempt = Attempt::new(&self.inner.budget);
         poll_fn(|cx| self.poll_enqueue(cx, &record, &mut attempt)).await
@@ -407,7 +408,8 @@ impl Writer {
     /// acknowledged or failed. Their [`Delivery`]s tell which.
     ///
     /// # Cancel safety
-    /// Dropping the future changes nothing for the records.
+    /// It begins with its first poll: dropped behind that, the records leave all the same, without waiting for `linger`.
+    /// Dropped before, nothing has happened.
     pub async fn flush(&self) {
         let batches = self.outstanding();
         self.inner.client.shared.gate.command(Command::Flush { writer: self.inner.id });
@@ -424,7 +426,8 @@ impl Writer {
     /// Accepts no more records, and waits until all that were accepted are acknowledged or failed.
     ///
     /// # Cancel safety
-    /// Dropped, the writer is closed all the same, and its records are still delivered while the client lives.
+    /// It begins with its first poll: dropped behind that, the writer is closed all the same, and its records are still
+    /// delivered while the client lives. Dropped before, nothing has happened.
     pub async fn close(&self) {
         self.inner.closed.store(true, Ordering::Relaxed);
         self.inner.topics.gathers().iter().for_each(|gather| gather.close());

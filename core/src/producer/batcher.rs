@@ -153,7 +153,7 @@ impl Drop for Share {
 /// It does nothing by itself: the record is on its way whether or not this is awaited.
 ///
 /// # Cancel safety
-/// Dropping it loses nothing but the news: the record is still delivered.
+/// Dropped anywhere, nothing is lost but the news: the record is still delivered, once.
 #[must_use = "what became of the record is only known here"]
 pub struct Delivery {
     share: Share,

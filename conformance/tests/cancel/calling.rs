@@ -105,6 +105,9 @@ async fn call<R: Request>(stage: &Stage, call: Call<R>) -> Done {
 async fn repeatable_call(stage: &Stage) -> Done {
     let answer = stage.cut(stage.client.call(latest(TOPIC, 1).repeatable())).await;
     assert!(answer.as_ref().is_none_or(Result::is_ok), "{answer:?}");
+    let served = stage.served();
+    stage.settle().await;
+    assert!(stage.served() <= served + 1, "nobody wants it any more");
     (answer.is_some(), None)
 }
 

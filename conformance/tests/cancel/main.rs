@@ -40,7 +40,8 @@ fn sweep(kind: &str, cases: &[Case]) {
     for case in cases {
         let before = points;
         for warm in [false, true] {
-            for trouble in [Trouble::None, Trouble::Hangup, Trouble::Silence, Trouble::Moved] {
+            let everywhere = [Trouble::None, Trouble::Hangup, Trouble::Silence];
+            for trouble in everywhere.into_iter().chain(goes_to_leaders(case.key).then_some(Trouble::Moved)) {
                 let all = [Point::Unpolled].into_iter().chain((0..MANY).map(Point::After));
                 let ready_at = all.into_iter().position(|point| is_ready(case, warm, trouble, point));
                 points += ready_at.expect("it is ready some time");
@@ -49,6 +50,10 @@ fn sweep(kind: &str, cases: &[Case]) {
         println!("{}: dropped {} times", case.name, points - before);
     }
     println!("{kind}: {} futures dropped at {points} points", cases.len());
+}
+
+fn goes_to_leaders(key: ApiKey) -> bool {
+    matches!(key, ApiKey::PRODUCE | ApiKey::FETCH | ApiKey::LIST_OFFSETS)
 }
 
 /// Whether the future was ready before it was to be dropped.

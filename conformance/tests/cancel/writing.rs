@@ -123,6 +123,7 @@ async fn no_room(stage: &Stage, whole: bool) -> Done {
     let (before, value) = (stage.value(3000), stage.value(3000));
     stage.expect(&before, Fate::Once);
     let delivery = stage.within(writer.enqueue(record(&before))).await.unwrap();
+    let buffered = writer.buffered_bytes();
     let ready = match whole {
         true => {
             let written = stage.cut(writer.write(record(&value))).await;
@@ -134,7 +135,10 @@ async fn no_room(stage: &Stage, whole: bool) -> Done {
                 delivered(stage, &value, enqueued.unwrap()).await;
                 true
             }
-            None => false,
+            None => {
+                assert!(writer.buffered_bytes() <= buffered);
+                false
+            }
         },
     };
     stage.within(delivery).await.unwrap();

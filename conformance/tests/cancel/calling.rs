@@ -130,6 +130,7 @@ async fn looked_up(stage: &Stage) -> Done {
 
 /// No broker knows its topic.
 async fn parked(stage: &Stage) -> Done {
+    stage.calls_another_topic();
     let answer = stage.cut(stage.client.call(latest("missing", 0))).await;
     assert!(matches!(answer, None | Some(Err(Error::UnknownTopic { .. }))), "{answer:?}");
     stage.settle().await;

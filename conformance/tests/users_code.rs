@@ -297,6 +297,44 @@ fn an_aborted_task_is_dropped_before_anyone_else_has_a_turn() {
     assert!(!run.trace.to_string().contains("never"));
 }
 
+#[test]
+fn a_future_is_dropped_behind_the_very_turn_that_was_named() {
+    struct Told(Arc<Mutex<Vec<&'static str>>>);
+    impl Drop for Told {
+        fn drop(&mut self) {
+            self.0.lock().unwrap().push("dropped");
+        }
+    }
+    let story = |turns| {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let seen = log.clone();
+        let run = sim::run(1, options(), async move |world| {
+            let told = Told(log.clone());
+            let mut left = 4;
+            world.spawn(poll_fn(move |cx| {
+                left -= 1;
+                log.lock().unwrap().push("turn");
+                cx.waker().wake_by_ref();
+                if left == 0 { Poll::Ready(()) } else { Poll::Pending }
+            }));
+            let never = async move {
+                let _told = told;
+                pending::<()>().await
+            };
+            world.cut_after(turns, never).await
+        });
+        assert_eq!(run.result, Ok(None));
+        let story = seen.lock().unwrap().clone();
+        (story.iter().position(|what| *what == "dropped").unwrap(), story.len())
+    };
+    assert_eq!([0, 1, 2, 3, 4].map(story), [0, 1, 2, 3, 4].map(|turns| (turns, 5)));
+    let ready = sim::run(1, options(), async |world| {
+        let slept = world.cut_after(1, world.sleep(S)).await;
+        (slept, world.now())
+    });
+    assert_eq!(ready.result, Ok((Some(()), S)), "its own second turn came first, though later");
+}
+
 /// One record, read back.
 async fn there_and_back(world: World) -> Result<(), Box<dyn Error + Send + Sync>> {
     let client = world.client(world.config(), 0)?;

@@ -63,8 +63,8 @@ use driver::Threads;
 use milena_core::protocol::Request;
 pub use milena_core::{
     Acks, Address, Answer, Balancer, Batch, Call, CloseReason, Compression, Config, CoordinatorType, Error,
-    Fate, Fault, Header, Isolation, Message, Murmur2, NewTopic, Outstanding, Partitions, ReaderConfig, Record, Reset,
-    Start, Target, Until, WriteError, WriterConfig, Written, murmur2, protocol, wire,
+    Fate, Fault, Header, Isolation, Message, Murmur2, NewTopic, Outstanding, Partitions, ReaderConfig,
+    Record, Reset, Start, Target, Until, WriteError, WriterConfig, Written, murmur2, protocol, wire,
 };
 
 /// A client of one Kafka cluster. Clones are the same client; see [`milena_core::Client`].

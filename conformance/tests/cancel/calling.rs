@@ -9,7 +9,7 @@ use milena_core::record::{BatchBuilder, Compression, Producer};
 use milena_core::{Call, Error, NewTopic, ReaderConfig, Record, Target, Writer, WriterConfig};
 
 use crate::stage::{Fate, Point, Stage, TOPIC, config, latest};
-use crate::{Case, sweep};
+use crate::{case, sweep};
 
 type Done = (bool, Option<Writer>);
 
@@ -18,42 +18,26 @@ fn calls_are_dropped_anywhere() {
     sweep(
         "calls",
         &[
-            Case { name: "connect", key: ApiKey::METADATA, play: |stage| Box::pin(connect(stage)) },
-            Case { name: "create_topic", key: ApiKey::CREATE_TOPICS, play: |stage| Box::pin(create(stage)) },
-            Case { name: "delete_topic", key: ApiKey::DELETE_TOPICS, play: |stage| Box::pin(delete(stage)) },
-            Case {
-                name: "call to any broker",
-                key: ApiKey::LIST_GROUPS,
-                play: |stage| Box::pin(call(stage, Call::new(ListGroupsRequest::default()))),
-            },
-            Case {
-                name: "call to a leader",
-                key: ApiKey::LIST_OFFSETS,
-                play: |stage| Box::pin(call(stage, latest(TOPIC, 1))),
-            },
-            Case {
-                name: "repeatable call",
-                key: ApiKey::LIST_OFFSETS,
-                play: |stage| Box::pin(repeatable_call(stage)),
-            },
-            Case {
-                name: "call to a coordinator",
-                key: ApiKey::DESCRIBE_GROUPS,
-                play: |stage| Box::pin(call(stage, to_coordinator())),
-            },
-            Case {
-                name: "call whose coordinator is looked up",
-                key: ApiKey::FIND_COORDINATOR,
-                play: |stage| Box::pin(looked_up(stage)),
-            },
-            Case {
-                name: "call to the controller",
-                key: ApiKey::DESCRIBE_CLUSTER,
-                play: |stage| Box::pin(call(stage, to_controller())),
-            },
-            Case { name: "parked call", key: ApiKey::METADATA, play: |stage| Box::pin(parked(stage)) },
-            Case { name: "send_unanswered", key: ApiKey::PRODUCE, play: |stage| Box::pin(unanswered(stage)) },
-            Case { name: "a client's life", key: ApiKey::PRODUCE, play: |stage| Box::pin(client(stage)) },
+            case("connect", ApiKey::METADATA, |stage| Box::pin(connect(stage))),
+            case("create_topic", ApiKey::CREATE_TOPICS, |stage| Box::pin(create(stage))),
+            case("delete_topic", ApiKey::DELETE_TOPICS, |stage| Box::pin(delete(stage))),
+            case("call to any broker", ApiKey::LIST_GROUPS, |stage| {
+                Box::pin(call(stage, Call::new(ListGroupsRequest::default())))
+            }),
+            case("call to a leader", ApiKey::LIST_OFFSETS, |stage| Box::pin(call(stage, latest(TOPIC, 1)))),
+            case("repeatable call", ApiKey::LIST_OFFSETS, |stage| Box::pin(repeatable_call(stage))),
+            case("call to a coordinator", ApiKey::DESCRIBE_GROUPS, |stage| {
+                Box::pin(call(stage, to_coordinator()))
+            }),
+            case("call whose coordinator is looked up", ApiKey::FIND_COORDINATOR, |stage| {
+                Box::pin(looked_up(stage))
+            }),
+            case("call to the controller", ApiKey::DESCRIBE_CLUSTER, |stage| {
+                Box::pin(call(stage, to_controller()))
+            }),
+            case("parked call", ApiKey::METADATA, |stage| Box::pin(parked(stage))),
+            case("send_unanswered", ApiKey::PRODUCE, |stage| Box::pin(unanswered(stage))),
+            case("a client's life", ApiKey::PRODUCE, |stage| Box::pin(client(stage))),
         ],
     );
 }
@@ -143,7 +127,8 @@ async fn unanswered(stage: &Stage) -> Done {
     batch.append(1_700_000_000_000, None, Some(&value), &[]);
     let records = batch.seal(Compression::None, Producer::NONE).unwrap();
     let partition = PartitionProduceData { index: 0, records: Some(records), ..Default::default() };
-    let topic = TopicProduceData { name: TOPIC.into(), partition_data: vec![partition], ..Default::default() };
+    let topic =
+        TopicProduceData { name: TOPIC.into(), partition_data: vec![partition], ..Default::default() };
     let request = ProduceRequest { acks: 0, timeout_ms: 1000, topic_data: vec![topic], ..Default::default() };
     let call = Call::new(request).to(Target::leader(TOPIC, 0)).versions(3..=12);
     let sent = stage.cut(stage.client.send_unanswered(call)).await;

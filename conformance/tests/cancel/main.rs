@@ -34,6 +34,10 @@ struct Case {
     play: Play,
 }
 
+fn case(name: &'static str, key: ApiKey, play: Play) -> Case {
+    Case { name, key, play }
+}
+
 /// Drops each future everywhere.
 fn sweep(kind: &str, cases: &[Case]) {
     let mut points = 0;

@@ -7,7 +7,7 @@ use milena_core::protocol::ApiKey;
 use milena_core::{Error, Reader, ReaderConfig, Record, Until, Writer, WriterConfig};
 
 use crate::stage::{Fate, Stage, TOPIC};
-use crate::{Case, sweep};
+use crate::{case, sweep};
 
 type Done = (bool, Option<Writer>);
 
@@ -25,35 +25,17 @@ fn reads_are_dropped_anywhere() {
     sweep(
         "reads",
         &[
-            Case { name: "next, the first", key: ApiKey::FETCH, play: |stage| Box::pin(first(stage, Next)) },
-            Case {
-                name: "next_batch, the first",
-                key: ApiKey::FETCH,
-                play: |stage| Box::pin(first(stage, NextBatch)),
-            },
-            Case {
-                name: "poll_next, the first",
-                key: ApiKey::FETCH,
-                play: |stage| Box::pin(first(stage, PollNext)),
-            },
-            Case {
-                name: "next, where to begin is looked up",
-                key: ApiKey::LIST_OFFSETS,
-                play: |stage| Box::pin(first(stage, Next)),
-            },
-            Case { name: "next, in between", key: ApiKey::FETCH, play: |stage| Box::pin(between(stage, Next)) },
-            Case {
-                name: "next_batch, in between",
-                key: ApiKey::FETCH,
-                play: |stage| Box::pin(between(stage, NextBatch)),
-            },
-            Case { name: "next, at the end", key: ApiKey::LIST_OFFSETS, play: |stage| Box::pin(end(stage, Next)) },
-            Case {
-                name: "next_batch, at the end",
-                key: ApiKey::FETCH,
-                play: |stage| Box::pin(end(stage, NextBatch)),
-            },
-            Case { name: "a reader's life", key: ApiKey::FETCH, play: |stage| Box::pin(life(stage)) },
+            case("next, the first", ApiKey::FETCH, |stage| Box::pin(first(stage, Next))),
+            case("next_batch, the first", ApiKey::FETCH, |stage| Box::pin(first(stage, NextBatch))),
+            case("poll_next, the first", ApiKey::FETCH, |stage| Box::pin(first(stage, PollNext))),
+            case("next, where to begin is looked up", ApiKey::LIST_OFFSETS, |stage| {
+                Box::pin(first(stage, Next))
+            }),
+            case("next, in between", ApiKey::FETCH, |stage| Box::pin(between(stage, Next))),
+            case("next_batch, in between", ApiKey::FETCH, |stage| Box::pin(between(stage, NextBatch))),
+            case("next, at the end", ApiKey::LIST_OFFSETS, |stage| Box::pin(end(stage, Next))),
+            case("next_batch, at the end", ApiKey::FETCH, |stage| Box::pin(end(stage, NextBatch))),
+            case("a reader's life", ApiKey::FETCH, |stage| Box::pin(life(stage))),
         ],
     );
 }

@@ -68,7 +68,13 @@ pub(crate) struct Stage {
 
 pub(crate) fn options() -> Options {
     let topics = vec![(TOPIC.to_owned(), PARTITIONS), ("spare".to_owned(), 1)];
-    let cluster = ClusterOptions { nodes: BROKERS as u16, topics, validate_records: true, coordinator_partitions: 1, ..Default::default() };
+    let cluster = ClusterOptions {
+        nodes: BROKERS as u16,
+        topics,
+        validate_records: true,
+        coordinator_partitions: 1,
+        ..Default::default()
+    };
     Options { cluster, latency: (MS, MS), time_limit: 10 * LIMIT, trace_entries: 0, ..Default::default() }
 }
 
@@ -276,12 +282,15 @@ impl Stage {
         assert!(left.connections <= 3 * BROKERS as usize && left.timers <= 1, "{left:?}");
         assert!(left.topics <= self.called.get(), "{left:?}");
         let bytes = left.buffered_bytes + left.fetched_bytes;
-        assert_eq!((left.parked, left.lookups, left.queued, left.readers, bytes), (0, 0, 0, 0, 0), "{left:?}");
+        assert_eq!(
+            (left.parked, left.lookups, left.queued, left.readers, bytes),
+            (0, 0, 0, 0, 0),
+            "{left:?}"
+        );
         let Stage { world, client, .. } = self;
         drop(client);
-        let all = Route::all();
         let hung_up = async {
-            while world.connections(all.clone()) != (0, 0) {
+            while world.connections(Route::all()) != (0, 0) {
                 world.sleep(10 * MS).await;
             }
         };

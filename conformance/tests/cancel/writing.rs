@@ -6,7 +6,7 @@ use milena_core::protocol::ApiKey;
 use milena_core::{Delivery, Error, Record, WriteError, Writer, WriterConfig};
 
 use crate::stage::{Fate, PARTITIONS, Point, Stage, TOPIC, config, options};
-use crate::{Case, sweep};
+use crate::{case, sweep};
 
 type Done = (bool, Option<Writer>);
 
@@ -17,44 +17,20 @@ fn writes_are_dropped_anywhere() {
     sweep(
         "writes",
         &[
-            Case { name: "write", key: ApiKey::PRODUCE, play: |stage| Box::pin(write(stage, None)) },
-            Case {
-                name: "write that asks for its topic",
-                key: ApiKey::METADATA,
-                play: |stage| Box::pin(write(stage, None)),
-            },
-            Case { name: "write without room", key: ApiKey::PRODUCE, play: |stage| Box::pin(no_room(stage, true)) },
-            Case {
-                name: "write to no topic",
-                key: ApiKey::METADATA,
-                play: |stage| Box::pin(write(stage, Some("missing"))),
-            },
-            Case { name: "write_all", key: ApiKey::PRODUCE, play: |stage| Box::pin(write_all(stage, 0)) },
-            Case {
-                name: "write_all without room",
-                key: ApiKey::PRODUCE,
-                play: |stage| Box::pin(write_all(stage, 1500)),
-            },
-            Case { name: "enqueue", key: ApiKey::METADATA, play: |stage| Box::pin(enqueue(stage, None)) },
-            Case {
-                name: "enqueue without room",
-                key: ApiKey::PRODUCE,
-                play: |stage| Box::pin(no_room(stage, false)),
-            },
-            Case {
-                name: "enqueue to no topic",
-                key: ApiKey::METADATA,
-                play: |stage| Box::pin(enqueue(stage, Some("missing"))),
-            },
-            Case { name: "delivery", key: ApiKey::PRODUCE, play: |stage| Box::pin(delivery(stage)) },
-            Case {
-                name: "delivery of a new producer",
-                key: ApiKey::INIT_PRODUCER_ID,
-                play: |stage| Box::pin(delivery(stage)),
-            },
-            Case { name: "flush", key: ApiKey::PRODUCE, play: |stage| Box::pin(flush(stage)) },
-            Case { name: "close", key: ApiKey::PRODUCE, play: |stage| Box::pin(close(stage)) },
-            Case { name: "a writer's life", key: ApiKey::PRODUCE, play: |stage| Box::pin(life(stage)) },
+            case("write", ApiKey::PRODUCE, |stage| Box::pin(write(stage, None))),
+            case("write that asks for its topic", ApiKey::METADATA, |stage| Box::pin(write(stage, None))),
+            case("write without room", ApiKey::PRODUCE, |stage| Box::pin(no_room(stage, true))),
+            case("write to no topic", ApiKey::METADATA, |stage| Box::pin(write(stage, Some("missing")))),
+            case("write_all", ApiKey::PRODUCE, |stage| Box::pin(write_all(stage, 0))),
+            case("write_all without room", ApiKey::PRODUCE, |stage| Box::pin(write_all(stage, 1500))),
+            case("enqueue", ApiKey::METADATA, |stage| Box::pin(enqueue(stage, None))),
+            case("enqueue without room", ApiKey::PRODUCE, |stage| Box::pin(no_room(stage, false))),
+            case("enqueue to no topic", ApiKey::METADATA, |stage| Box::pin(enqueue(stage, Some("missing")))),
+            case("delivery", ApiKey::PRODUCE, |stage| Box::pin(delivery(stage))),
+            case("delivery of a new producer", ApiKey::INIT_PRODUCER_ID, |stage| Box::pin(delivery(stage))),
+            case("flush", ApiKey::PRODUCE, |stage| Box::pin(flush(stage))),
+            case("close", ApiKey::PRODUCE, |stage| Box::pin(close(stage))),
+            case("a writer's life", ApiKey::PRODUCE, |stage| Box::pin(life(stage))),
         ],
     );
 }
@@ -147,7 +123,12 @@ async fn no_room(stage: &Stage, whole: bool) -> Done {
 
 /// Of several records the first so many are written.
 async fn write_all(stage: &Stage, bytes: usize) -> Done {
-    let writer = writer(stage, |config| if bytes > 0 { small(config) }).await;
+    let writer = writer(stage, |config| {
+        if bytes > 0 {
+            small(config)
+        }
+    })
+    .await;
     let values: Vec<_> = (0..5).map(|_| stage.value(bytes)).collect();
     let records = values.iter().zip((0..PARTITIONS).cycle());
     let records = records.map(|(value, partition)| Record { partition: Some(partition), ..record(value) });

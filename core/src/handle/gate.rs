@@ -14,7 +14,7 @@ use std::task::Waker;
 
 use bytes::Bytes;
 
-use crate::client::{Client as Machine, Command, Input, Outstanding, Output};
+use crate::client::{Client as Machine, Command, Input, Output, Outstanding};
 use crate::config::{Address, Config};
 use crate::connection::{Answer, ConnId};
 use crate::context::{OpId, ReaderId, WriterId};

@@ -21,6 +21,7 @@ use milena_core::Writer;
 use milena_core::protocol::ApiKey;
 use stage::{Point, Stage, Trouble, options};
 
+const TROUBLES: [Trouble; 4] = [Trouble::None, Trouble::Hangup, Trouble::Silence, Trouble::Moved];
 /// Turns that no future here takes.
 const MANY: u64 = 2_000;
 
@@ -32,10 +33,19 @@ struct Case {
     /// What it asks of brokers.
     key: ApiKey,
     play: Play,
+    /// Nothing is in its way.
+    calm: bool,
+}
+
+impl Case {
+    /// It waits where another one waits too, which meets every trouble.
+    fn calm(self) -> Case {
+        Case { calm: true, ..self }
+    }
 }
 
 fn case(name: &'static str, key: ApiKey, play: Play) -> Case {
-    Case { name, key, play }
+    Case { name, key, play, calm: false }
 }
 
 /// Drops each future everywhere.
@@ -44,8 +54,7 @@ fn sweep(kind: &str, cases: &[Case]) {
     for case in cases {
         let before = points;
         for warm in [false, true] {
-            let everywhere = [Trouble::None, Trouble::Hangup, Trouble::Silence];
-            for trouble in everywhere.into_iter().chain(goes_to_leaders(case.key).then_some(Trouble::Moved)) {
+            for trouble in TROUBLES.into_iter().filter(|trouble| meets(case, *trouble)) {
                 let all = [Point::Unpolled].into_iter().chain((0..MANY).map(Point::After));
                 let ready_at = all.into_iter().position(|point| is_ready(case, warm, trouble, point));
                 points += ready_at.expect("it is ready some time");
@@ -56,8 +65,13 @@ fn sweep(kind: &str, cases: &[Case]) {
     println!("{kind}: {} futures dropped at {points} points", cases.len());
 }
 
-fn goes_to_leaders(key: ApiKey) -> bool {
-    matches!(key, ApiKey::PRODUCE | ApiKey::FETCH | ApiKey::LIST_OFFSETS)
+fn meets(case: &Case, trouble: Trouble) -> bool {
+    let goes_to_leaders = matches!(case.key, ApiKey::PRODUCE | ApiKey::FETCH | ApiKey::LIST_OFFSETS);
+    match trouble {
+        Trouble::None => true,
+        Trouble::Moved => goes_to_leaders && !case.calm,
+        Trouble::Hangup | Trouble::Silence => !case.calm,
+    }
 }
 
 /// Whether the future was ready before it was to be dropped.

@@ -25,7 +25,8 @@ fn writes_are_dropped_anywhere() {
             case("write_all without room", ApiKey::PRODUCE, |stage| Box::pin(write_all(stage, 1500))),
             case("enqueue", ApiKey::METADATA, |stage| Box::pin(enqueue(stage, None))),
             case("enqueue without room", ApiKey::PRODUCE, |stage| Box::pin(no_room(stage, false))),
-            case("enqueue to no topic", ApiKey::METADATA, |stage| Box::pin(enqueue(stage, Some("missing")))),
+            case("enqueue to no topic", ApiKey::METADATA, |stage| Box::pin(enqueue(stage, Some("missing"))))
+                .calm(),
             case("delivery", ApiKey::PRODUCE, |stage| Box::pin(delivery(stage))),
             case("delivery of a new producer", ApiKey::INIT_PRODUCER_ID, |stage| Box::pin(delivery(stage))),
             case("flush", ApiKey::PRODUCE, |stage| Box::pin(flush(stage))),

@@ -4,10 +4,10 @@
 //! One test after another in one process, which nothing else may disturb.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead, BufReader, Write as _};
+use std::process::{ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use milena_conformance::cluster::Cluster;
 use milena_core::{Client, Config, ReaderConfig, Record, WriterConfig};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -46,13 +46,23 @@ async fn live(client: Client, number: usize) {
     }
 }
 
+/// A broker in a process of its own: what it keeps would look like a leak. It ends when its standard input does.
+fn broker() -> (ChildStdin, String) {
+    let mut broker = Command::new(env!("CARGO_BIN_EXE_milena-conformance"))
+        .args(["broker", "--topic", "t"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(broker.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (broker.stdin.take().unwrap(), line.trim().strip_prefix("bootstrap=").unwrap().to_owned())
+}
+
 /// Lives so many lives, and sees what is left at their end.
 fn thousand(runtime: &str, tasks: impl Fn() -> usize, mut one: impl FnMut(&Config, usize)) {
-    let mut builder = Cluster::builder().topic("t", 1);
-    // What the cluster keeps for its own sake would look like a leak.
-    builder = builder.config("log.retention.bytes", "1");
-    let cluster = builder.start().unwrap();
-    let config = Config::new(&cluster.bootstrap()).unwrap();
+    let (_broker, bootstrap) = broker();
+    let config = Config::new(&bootstrap).unwrap();
     (0..WARM_UP).for_each(|number| one(&config, number));
     let before = settled(&tasks, None);
     let start = Instant::now();
@@ -66,7 +76,6 @@ fn thousand(runtime: &str, tasks: impl Fn() -> usize, mut one: impl FnMut(&Confi
     assert!(after.threads <= before.threads, "{runtime}: {before:?} {after:?}");
     assert!(after.descriptors <= before.descriptors, "{runtime}: {before:?} {after:?}");
     assert!(after.tasks <= before.tasks, "{runtime}: {before:?} {after:?}");
-    // The brokers' part is in it, such as their log of requests: far less than a client holds.
     let each = (after.bytes - before.bytes) / CLIENTS as isize;
     assert!(each < 100, "{runtime}: {each} bytes are left of each client, {before:?} {after:?}");
 }

@@ -7,13 +7,24 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use milena_core::protocol::Request;
 use milena_core::{
     Answer, Batch, Call, Error, Message, NewTopic, ReaderConfig, Record, WriteError, WriterConfig, Written,
 };
+
+/// Runs what consists of blocking calls.
+///
+/// # Panics
+/// If it waits for anything else.
+pub fn at_once<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("a blocking call's future is ready at once"),
+    }
+}
 
 /// A client.
 #[allow(missing_docs, reason = "the handles' docs")]

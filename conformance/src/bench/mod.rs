@@ -6,15 +6,13 @@ mod measure;
 
 use std::error::Error as StdError;
 use std::fmt::Write as _;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use milena_core::protocol::ErrorCode;
 use milena_core::{Acks, Compression, Config, Error, NewTopic, ReaderConfig, Record, Until, WriterConfig};
 use tokio::runtime::Builder;
 
-use crate::face::{Client, Delivery, Reader, Writer};
+use crate::face::{Client, Delivery, Reader, Writer, at_once};
 use measure::{Cost, Mark, peak_rss_mb};
 
 /// What is measured.
@@ -82,13 +80,7 @@ pub fn run(bench: &Bench) -> Result<String> {
             let runtime = builder.worker_threads(threads.max(1)).enable_all().build()?;
             runtime.block_on(async { measured(milena_tokio::connect(config).await?, bench).await })
         }
-        Runtime::Blocking => {
-            let future = pin!(measured(milena_blocking::connect(config)?, bench));
-            match future.poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(result) => result,
-                Poll::Pending => unreachable!("a blocking client's futures are ready at once"),
-            }
-        }
+        Runtime::Blocking => at_once(measured(milena_blocking::connect(config)?, bench)),
     }
 }
 

@@ -53,11 +53,6 @@ impl ClusterState {
         &self.faults.met
     }
 
-    /// Closes every client's connection, as brokers do with those that are idle for long (`connections.max.idle.ms`).
-    pub fn hang_up(&mut self) {
-        self.connections.keys().copied().collect::<Vec<_>>().into_iter().for_each(|conn| self.close(conn));
-    }
-
     /// What clients sent that no client may send, the first few: requests that can't be decoded, and versions that were
     /// not offered. Real brokers hang up on them.
     pub fn violations(&self) -> &[String] {

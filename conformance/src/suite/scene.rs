@@ -157,7 +157,11 @@ impl<P: Place> Scene<P> {
     }
 
     /// Who leads each partition of a topic, and all who have it; waits until there is a leader for each.
-    pub(super) async fn leaders(&self, client: &P::Client, topic: &str) -> Outcome<Vec<(BrokerId, Vec<BrokerId>)>> {
+    pub(super) async fn leaders(
+        &self,
+        client: &P::Client,
+        topic: &str,
+    ) -> Outcome<Vec<(BrokerId, Vec<BrokerId>)>> {
         for _ in 0..100 {
             let asked = milena_core::protocol::metadata::MetadataRequestTopic {
                 name: Some(topic.into()),
@@ -172,7 +176,10 @@ impl<P: Place> Scene<P> {
                 .iter()
                 .map(|partition| (partition.leader_id, partition.replica_nodes.iter().collect()))
                 .collect();
-            if found.error_code.is_ok() && !leaders.is_empty() && leaders.iter().all(|(leader, _)| leader.0 >= 0) {
+            if found.error_code.is_ok()
+                && !leaders.is_empty()
+                && leaders.iter().all(|(leader, _)| leader.0 >= 0)
+            {
                 return Ok(leaders);
             }
             self.sleep(Duration::from_millis(100)).await;

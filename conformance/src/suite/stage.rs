@@ -138,9 +138,10 @@ impl Stage for World {
             Trouble::Crash(duration) => {
                 self.fault_for(duration, sim::Fault::Crash { broker, lose_page_cache: false })
             }
-            Trouble::Pause(duration) => {
-                self.fault_for(duration, sim::Fault::Partition { route: Route::all().to(broker), way: Way::Both })
-            }
+            Trouble::Pause(duration) => self.fault_for(
+                duration,
+                sim::Fault::Partition { route: Route::all().to(broker), way: Way::Both },
+            ),
             Trouble::HangUp => {
                 self.cluster(|cluster| cluster.hang_up());
                 Ok(())

@@ -20,22 +20,16 @@ use super::scene::{Outcome, Scene};
 pub(super) type Playing = Pin<Box<dyn Future<Output = Outcome>>>;
 
 /// A scenario at one kind of place.
-pub(super) struct Scenario<P> {
-    pub(super) name: &'static str,
-    pub(super) play: fn(Scene<P>) -> Playing,
-}
+pub(super) type Scenario<P> = fn(Scene<P>) -> Playing;
 
 macro_rules! scenarios {
     ($($module:ident { $($name:ident)* })*) => {
         /// Their names, in the order of the table.
         pub(super) const NAMES: &[&str] = &[$($(stringify!($name)),*),*];
 
-        /// All of them.
+        /// They themselves.
         pub(super) fn all<P: Place>() -> Vec<Scenario<P>> {
-            vec![$($(Scenario {
-                name: stringify!($name),
-                play: |scene| Box::pin($module::$name(scene)),
-            }),*),*]
+            vec![$($(|scene| Box::pin($module::$name(scene))),*),*]
         }
     };
 }

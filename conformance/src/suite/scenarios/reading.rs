@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use milena_core::{Reset, ReaderConfig, Record, Start, Until, WriterConfig};
+use milena_core::{ReaderConfig, Record, Reset, Start, Until, WriterConfig};
 
 use crate::face::{Client, Reader, Writer};
 use crate::suite::place::Place;
@@ -18,15 +18,19 @@ pub(super) async fn waiting_at_the_end<P: Place>(scene: Scene<P>) -> Outcome {
     let nothing = scene.next_within(&mut reader, Duration::from_millis(300)).await;
     holds("what an empty topic has", nothing.is_none(), nothing)?;
     let waited = scene.place.now() - before;
-    holds("how long it waited", waited >= Duration::from_millis(300) && waited < Duration::from_secs(3), waited)?;
+    holds(
+        "how long it waited",
+        waited >= Duration::from_millis(300) && waited < Duration::from_secs(3),
+        waited,
+    )?;
 
     let writer = client.writer(WriterConfig::new(&topic))?;
     for n in 0..10 {
         scene.step("writing to the waiting reader");
         let (write, value) = (writer.clone(), n.to_string());
-        let scene_ = scene.clone();
+        let its = scene.clone();
         let written = scene.place.spawn(async move {
-            scene_.sleep(Duration::from_millis(50)).await;
+            its.sleep(Duration::from_millis(50)).await;
             write.write(Record { partition: Some(n % 2), ..Record::new(&value) }).await
         });
         let message = scene.next(&mut reader, Duration::from_secs(10)).await?;

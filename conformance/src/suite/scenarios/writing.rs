@@ -90,7 +90,8 @@ pub(super) async fn all_that_a_record_can_be<P: Place>(scene: Scene<P>) -> Outco
         same("the key", message.key.as_deref(), record.key)?;
         same("the value", message.value.as_deref(), record.value)?;
         let read: Vec<_> = message.headers.iter().map(|header| (header.key, header.value)).collect();
-        let wanted: Vec<_> = record.headers.iter().map(|header| (header.key, header.value)).collect();
+        let wanted: Vec<_> =
+            record.headers.iter().map(|header| (header.key.as_bytes(), header.value)).collect();
         same("the headers", read, wanted)?;
         if let Some(timestamp) = record.timestamp {
             same("the timestamp", message.timestamp, timestamp)?;
@@ -202,9 +203,9 @@ pub(super) async fn many_clients<P: Place>(scene: Scene<P>) -> Outcome {
     let client = scene.client()?;
     let topic = scene.topic(&client, CLIENTS as i32).await?;
     let start = |n: usize| {
-        let (scene, topic) = (scene.clone(), topic.clone());
-        scene.clone().place.spawn(async move {
-            let client = scene.client()?;
+        let (its, topic) = (scene.clone(), topic.clone());
+        scene.place.spawn(async move {
+            let client = its.client()?;
             let writer = client.writer(WriterConfig::new(&topic))?;
             let mut config = ReaderConfig::new(&topic);
             config.partitions = Some(vec![n as i32]);
@@ -213,7 +214,7 @@ pub(super) async fn many_clients<P: Place>(scene: Scene<P>) -> Outcome {
                 let value = format!("client {n} record {i}");
                 let record = Record { partition: Some(n as i32), ..Record::new(&value) };
                 same("the offset", writer.write(record).await?.offset, Some(i))?;
-                let message = scene.next(&mut reader, Duration::from_secs(20)).await?;
+                let message = its.next(&mut reader, Duration::from_secs(20)).await?;
                 same("the value", message.value, Some(Bytes::from(value)))?;
             }
             writer.close().await;

@@ -5,5 +5,5 @@ use std::process::ExitCode;
 use milena_conformance::suite::{Adapter, Suite};
 
 fn main() -> ExitCode {
-    Suite::new(Adapter::all()).simulator().main()
+    Suite::new(Adapter::all()).simulator().kafka("4.3.1").kafka("2.8.2").main()
 }

@@ -23,6 +23,7 @@
 
 mod adapter;
 mod place;
+mod real;
 mod run;
 mod scenarios;
 mod scene;

@@ -9,11 +9,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::adapter::Adapter;
+use super::real::Real;
 use super::scenarios::{self, NAMES};
 use super::scene::{Outcome, Scene, Setting, Step, Stop};
 use super::stage::{BROKERS, Embedded, Stage};
 use super::table::{Column, Table};
 use crate::cluster::ClusterOptions;
+use crate::kafka::available_for;
 use crate::sim;
 
 /// More than any scenario takes on a loaded machine: one that is not done by then hangs.
@@ -72,16 +74,34 @@ impl Suite {
 
     fn run(&self, chosen: &[usize]) -> Table {
         let mut columns = Vec::new();
-        if self.simulator {
-            columns.push(simulated(chosen));
-        }
-        columns.extend(self.embedded(chosen));
+        thread::scope(|scope| {
+            // They take long to start: the others have their turn meanwhile.
+            let releases = self.releases.iter();
+            let real: Vec<_> =
+                releases.map(|release| scope.spawn(|| self.on_kafka(release, chosen))).collect();
+            if self.simulator {
+                columns.push(simulated(chosen));
+            }
+            let embedded = || Embedded::start().map(|cluster| Arc::new(cluster) as Arc<dyn Stage>);
+            columns.extend(self.against("embedded", chosen, embedded));
+            for columns_there in real {
+                columns.extend(columns_there.join().expect("scenarios' panics are caught"));
+            }
+        });
         Table::new(chosen.iter().map(|index| NAMES[*index]).collect(), columns)
     }
 
-    fn embedded(&self, chosen: &[usize]) -> Vec<Column> {
-        let start = || Embedded::start().map(|cluster| Arc::new(cluster) as Arc<dyn Stage>);
-        self.against("embedded", chosen, start)
+    /// No columns where Kafka can't run and need not.
+    fn on_kafka(&self, release: &str, chosen: &[usize]) -> Vec<Column> {
+        let cluster = format!("Kafka {release}");
+        if !available_for(&format!("the suite on {cluster}")) {
+            return Vec::new();
+        }
+        let shared: Result<Arc<dyn Stage>, String> = match Real::start(release, self.adapters.len()) {
+            Ok(real) => Ok(Arc::new(real)),
+            Err(error) => Err(error),
+        };
+        self.against(&cluster, chosen, || shared.clone())
     }
 
     /// Plays scenario after scenario, each on all adapters at once.

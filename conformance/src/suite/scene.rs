@@ -201,24 +201,35 @@ impl<P: Place> Scene<P> {
         self.setting.stage.lacks_peers().map_or(Ok(()), |why| Err(Stop::NotHere(why)))
     }
 
-    /// Begins a trouble.
-    pub(super) fn order(&self, trouble: Trouble) -> Ticket {
-        self.setting.stage.order(trouble)
+    /// Puts the cluster to a trouble, from its beginning to its end.
+    pub(super) async fn trouble(&self, trouble: Trouble) -> Outcome {
+        let ticket = self.begin(trouble).await;
+        self.end(ticket).await
     }
 
-    /// Puts the cluster to a trouble, and waits until it is over.
-    pub(super) async fn trouble(&self, trouble: Trouble) -> Outcome {
-        let ticket = self.order(trouble);
-        self.sleep(trouble.duration()).await;
+    /// Orders a trouble, and waits until it has begun.
+    pub(super) async fn begin(&self, trouble: Trouble) -> Ticket {
+        let ticket = self.setting.stage.order(trouble);
+        while !ticket.has_begun() {
+            self.sleep(MOMENT).await;
+        }
+        ticket
+    }
+
+    /// Waits until it is over.
+    pub(super) async fn end(&self, trouble: Ticket) -> Outcome {
         loop {
-            match ticket.outcome() {
+            match trouble.outcome() {
                 Some(Ok(())) => return Ok(()),
-                Some(Err(error)) => return Err(failed(format!("{trouble}: {error}"))),
-                None => self.sleep(Duration::from_millis(20)).await,
+                Some(Err(error)) => return Err(failed(format!("the trouble itself failed: {error}"))),
+                None => self.sleep(MOMENT).await,
             }
         }
     }
 }
+
+/// Between two looks at what takes its time.
+const MOMENT: Duration = Duration::from_millis(10);
 
 /// The code of a refusal.
 pub(super) fn code(error: &Error) -> Option<ErrorCode> {

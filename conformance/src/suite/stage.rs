@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use milena_core::protocol::{ApiKey, BrokerId};
 
-use crate::cluster::{Cluster, Fault, Requests};
+use crate::cluster::{Cluster, ClusterState, Fault, Requests};
 use crate::sim::{self, Route, Way, World};
 
 /// How many brokers there are, and replicas of each partition.
@@ -29,26 +29,45 @@ pub(super) enum Trouble {
     Cut,
 }
 
-impl Trouble {
-    /// How long it lasts at least.
-    pub(super) fn duration(self) -> Duration {
-        match self {
-            Trouble::Crash(duration) | Trouble::Pause(duration) => duration,
-            Trouble::HangUp | Trouble::Cut => Duration::ZERO,
-        }
-    }
+/// How far a trouble is.
+#[derive(Clone, Debug, Default)]
+enum Progress {
+    #[default]
+    Ordered,
+    Begun,
+    Over(Result<(), String>),
 }
 
-/// Tells when a trouble is over.
+/// Tells how far a trouble is.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ticket(Arc<Mutex<Option<Result<(), String>>>>);
+pub(super) struct Ticket(Arc<Mutex<Progress>>);
 
 impl Ticket {
-    pub(super) fn punch(&self, result: Result<(), String>) {
-        *self.0.lock().expect("nobody panics with it") = Some(result);
+    pub(super) fn begin(&self) {
+        self.set(Progress::Begun);
     }
 
+    pub(super) fn end(&self, result: Result<(), impl fmt::Display>) {
+        self.set(Progress::Over(result.map_err(|error| error.to_string())));
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        !matches!(self.progress(), Progress::Ordered)
+    }
+
+    /// What came of it, once it is over.
     pub(super) fn outcome(&self) -> Option<Result<(), String>> {
+        match self.progress() {
+            Progress::Over(result) => Some(result),
+            _ => None,
+        }
+    }
+
+    fn set(&self, progress: Progress) {
+        *self.0.lock().expect("nobody panics with it") = progress;
+    }
+
+    fn progress(&self) -> Progress {
         self.0.lock().expect("nobody panics with it").clone()
     }
 }
@@ -93,30 +112,35 @@ impl Stage for Embedded {
 
     fn order(&self, trouble: Trouble) -> Ticket {
         let ticket = Ticket::default();
-        let (cluster, victim, done) = (self.0.clone(), self.victim(), ticket.clone());
+        let (cluster, victim, told) = (self.0.clone(), self.victim(), ticket.clone());
         match trouble {
-            Trouble::Crash(duration) => {
-                thread::spawn(move || {
-                    cluster.stop_broker(victim);
-                    thread::sleep(duration);
-                    let started = cluster.start_broker(victim);
-                    done.punch(started.map(drop).map_err(|error| error.to_string()));
-                });
-                return ticket;
-            }
+            Trouble::Crash(duration) => drop(thread::spawn(move || {
+                cluster.stop_broker(victim);
+                told.begin();
+                thread::sleep(duration);
+                told.end(cluster.start_broker(victim).map(drop));
+            })),
             Trouble::Pause(duration) => {
                 let over = Instant::now() + duration;
                 let meanwhile = Requests::any().at(victim).when(move |_| Instant::now() < over).always();
                 cluster.on_request(meanwhile, Fault::Delay(duration));
+                told.begin();
+                thread::spawn(move || {
+                    thread::sleep(duration);
+                    told.end(Ok::<_, String>(()));
+                });
             }
-            Trouble::HangUp => cluster.hang_up(),
+            Trouble::HangUp => {
+                cluster.hang_up();
+                told.end(Ok::<_, String>(()));
+            }
             Trouble::Cut => {
                 cluster.on_request(ApiKey::PRODUCE, Fault::CloseAfter);
                 cluster.on_request(ApiKey::FETCH, Fault::CloseAfter);
                 cluster.hang_up();
+                told.end(Ok::<_, String>(()));
             }
         }
-        done.punch(Ok(()));
         ticket
     }
 }
@@ -134,33 +158,28 @@ impl Stage for World {
 
     fn order(&self, trouble: Trouble) -> Ticket {
         let broker = self.victim();
-        let begun = match trouble {
+        let (begun, lasts) = match trouble {
             Trouble::Crash(duration) => {
-                self.fault_for(duration, sim::Fault::Crash { broker, lose_page_cache: false })
+                let crash = sim::Fault::Crash { broker, lose_page_cache: false };
+                (self.fault_for(duration, crash), duration)
             }
-            Trouble::Pause(duration) => self.fault_for(
-                duration,
-                sim::Fault::Partition { route: Route::all().to(broker), way: Way::Both },
-            ),
+            Trouble::Pause(duration) => {
+                let silence = sim::Fault::Partition { route: Route::all().to(broker), way: Way::Both };
+                (self.fault_for(duration, silence), duration)
+            }
             Trouble::HangUp => {
-                self.cluster(|cluster| cluster.hang_up());
-                Ok(())
+                self.cluster(ClusterState::hang_up);
+                (Ok(()), Duration::ZERO)
             }
-            Trouble::Cut => self.fault(sim::Fault::Reset { route: Route::all() }),
+            Trouble::Cut => (self.fault(sim::Fault::Reset { route: Route::all() }), Duration::ZERO),
         };
         let ticket = Ticket::default();
-        ticket.punch(begun.map_err(|error| error.to_string()));
+        ticket.begin();
+        let (world, told) = (self.clone(), ticket.clone());
+        self.spawn(async move {
+            world.sleep(lasts).await;
+            told.end(begun);
+        });
         ticket
-    }
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Trouble::Crash(_) => "a broker's crash",
-            Trouble::Pause(_) => "a broker's pause",
-            Trouble::HangUp => "brokers hanging up",
-            Trouble::Cut => "connections being cut",
-        })
     }
 }

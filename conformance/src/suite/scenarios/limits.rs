@@ -62,7 +62,7 @@ pub(super) async fn a_silent_leader<P: Place>(scene: Scene<P>) -> Outcome {
         writer.write(record).await?;
     }
 
-    let paused = scene.order(Trouble::Pause(SILENCE));
+    let paused = scene.begin(Trouble::Pause(SILENCE)).await;
     let start = scene.place.now();
     scene.step("writing to a silent leader");
     let (value, large) = (record, vec![b'x'; 3000]);
@@ -81,10 +81,7 @@ pub(super) async fn a_silent_leader<P: Place>(scene: Scene<P>) -> Outcome {
     holds("how long it took", waited < SILENCE, waited)?;
 
     scene.step("waiting for its end");
-    scene.sleep(SILENCE - waited).await;
-    while paused.outcome().is_none() {
-        scene.sleep(Duration::from_millis(20)).await;
-    }
+    scene.end(paused).await?;
     filling.wait().await?;
     for writer in [&impatient, &small] {
         // It may find a broker that still has much to catch up with.

@@ -22,11 +22,15 @@ const SAYINGS: [(&str, &[u8]); 5] = [
     ("an answer cut short", b"\0\0\0\x64\0\0\0\0\0\0"),
 ];
 
-/// A listener of one connection after another, until the process ends.
-fn peer(serve: impl Fn(TcpStream) + Send + 'static) -> Outcome<String> {
+/// A listener, until the process ends.
+fn peer(serve: impl Fn(TcpStream) + Send + Copy + 'static) -> Outcome<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?.to_string();
-    thread::spawn(move || listener.incoming().flatten().for_each(serve));
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || serve(stream));
+        }
+    });
     Ok(address)
 }
 

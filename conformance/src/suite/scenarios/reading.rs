@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use milena_core::{ReaderConfig, Record, Reset, Start, Until, WriterConfig};
+use milena_core::{Error, ReaderConfig, Record, Reset, Start, Until, WriterConfig};
 
 use crate::face::{Client, Reader, Writer};
 use crate::suite::place::Place;
@@ -59,10 +59,9 @@ pub(super) async fn where_to_start<P: Place>(scene: Scene<P>) -> Outcome {
         (Start::Timestamp(now + 7), 7),
         (Start::Timestamp(now + 10), 10),
         (Start::Last, 10),
-        (Start::Offset(1000), 0),
     ] {
         let mut config = ReaderConfig::new(&topic);
-        (config.start, config.until, config.reset) = (start, Until::End, Reset::First);
+        (config.start, config.until) = (start, Until::End);
         let mut reader = client.reader(config)?;
         let mut offsets = Vec::new();
         while let Some(message) = reader.next().await {
@@ -71,10 +70,12 @@ pub(super) async fn where_to_start<P: Place>(scene: Scene<P>) -> Outcome {
         same(&format!("what {start:?} has"), offsets, (wanted..10).collect::<Vec<_>>())?;
     }
     let mut config = ReaderConfig::new(&topic);
-    (config.start, config.reset) = (Start::Offset(1000), Reset::Error);
-    let error = client.reader(config)?.next().await;
-    let outside = milena_core::Error::OffsetOutOfRange { topic: topic.clone(), partition: 0, offset: 1000 };
-    same("an offset outside", error, Some(Err(outside)))
+    (config.start, config.reset) = (Start::Offset(1000), Reset::First);
+    let message = scene.next(&mut client.reader(config.clone())?, Duration::from_secs(10)).await?;
+    same("what an offset outside is reset to", message.offset, 0)?;
+    config.reset = Reset::Error;
+    let outside = Error::OffsetOutOfRange { topic: topic.clone(), partition: 0, offset: 1000 };
+    same("an offset outside", client.reader(config)?.next().await, Some(Err(outside)))
 }
 
 /// It has a buffer of 64 KiB and stops again and again, and misses nothing of 2 MB.

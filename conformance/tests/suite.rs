@@ -4,6 +4,12 @@ use std::process::ExitCode;
 
 use milena_conformance::suite::{Adapter, Suite};
 
+#[allow(dead_code, unreachable_pub, reason = "an example is a program of its own")]
+#[path = "../examples/own_runtime.rs"]
+mod own_runtime;
+
 fn main() -> ExitCode {
-    Suite::new(Adapter::all()).simulator().kafka("4.3.1").kafka("2.8.2").main()
+    let mut adapters = Adapter::all();
+    adapters.push(own_runtime::adapter());
+    Suite::new(adapters).simulator().kafka("4.3.1").kafka("2.8.2").main()
 }

@@ -8,13 +8,13 @@
 //!
 //! ```no_run
 //! use std::process::ExitCode;
-//! use milena_conformance::suite::{Adapter, Suite};
+//! use milena_conformance::suite::{Adapter, Scenario, Suite};
 //! # use milena_tokio::Tokio as Mine;
 //! # fn block_on(future: impl Future<Output = ()>) {}
 //!
 //! fn main() -> ExitCode {
-//!     let mine = Adapter::new("mine", || Mine::current().expect("within it"), |scenario| block_on(scenario));
-//!     Suite::new([mine]).kafka("4.3.1").main()
+//!     let mine = |scenario: Scenario| block_on(scenario.on(|| Mine::current().expect("within it")));
+//!     Suite::new([Adapter::new("mine", mine)]).kafka("4.3.1").main()
 //! }
 //! ```
 //!
@@ -30,5 +30,5 @@ mod scene;
 mod stage;
 mod table;
 
-pub use adapter::{Adapter, Playing};
+pub use adapter::{Adapter, Scenario};
 pub use run::Suite;

@@ -11,8 +11,8 @@ use milena_core::{Config, Error};
 use super::stage::{BROKERS, Stage, Ticket, Trouble};
 use crate::kafka::Kafka;
 
-/// After which brokers hang up on idle clients.
-const IDLE: Duration = Duration::from_secs(2);
+/// After which brokers hang up on idle clients, and on those who wait for them so long: longer than what they do takes.
+const IDLE: Duration = Duration::from_secs(6);
 /// How much later they may notice.
 const NOTICED: Duration = Duration::from_secs(2);
 /// How long the first who asks for a trouble waits for the others.

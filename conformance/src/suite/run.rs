@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::adapter::Adapter;
+use super::adapter::{Adapter, Scenario};
 use super::real::Real;
 use super::scenarios::{self, NAMES};
 use super::scene::{Outcome, Scene, Setting, Step, Stop};
@@ -115,12 +115,9 @@ impl Suite {
         let mut columns: Vec<_> =
             self.adapters.iter().map(|adapter| Column::new(cluster, &adapter.name)).collect();
         for &scenario in chosen {
-            let plays = self.adapters.iter().enumerate().map(|(index, adapter)| {
-                let name = format!("{}-{index}", NAMES[scenario]);
-                stage().map(|stage| {
-                    let adapter = adapter.clone();
-                    Play::begin(&name, stage, move |setting| adapter.play(scenario, setting))
-                })
+            let plays = self.adapters.iter().enumerate().map(|(place, adapter)| {
+                let name = format!("{}-{}", NAMES[scenario], place + 1);
+                stage().map(|stage| Play::begin(adapter, scenario, name, stage))
             });
             let plays: Vec<_> = plays.collect();
             let deadline = Instant::now() + LIMIT;
@@ -143,21 +140,20 @@ struct Play {
 }
 
 impl Play {
-    fn begin(
-        name: &str,
-        stage: Arc<dyn Stage>,
-        play: impl FnOnce(Setting) -> Outcome + Send + 'static,
-    ) -> Self {
-        let (step, (send, outcome)) = (Step::default(), mpsc::channel());
-        let setting = Setting { stage, name: name.to_owned(), step: step.clone() };
-        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
-            let played = catch_unwind(AssertUnwindSafe(|| play(setting)));
-            let panicked = |panic: Box<dyn std::any::Any + Send>| {
-                Err(Stop::Failed(format!("panicked: {}", sim::message(&*panic))))
+    fn begin(adapter: &Adapter, index: usize, name: String, stage: Arc<dyn Stage>) -> Self {
+        let (step, (told, outcome)) = (Step::default(), mpsc::channel());
+        let thread = thread::Builder::new().name(name.clone());
+        let setting = Setting { stage, name, step: step.clone() };
+        let (run, scenario) = (adapter.run.clone(), Scenario { index, setting, told: told.clone() });
+        let started = thread.spawn(move || {
+            let why = match catch_unwind(AssertUnwindSafe(|| run(scenario))) {
+                Ok(()) => "its future was dropped".to_owned(),
+                Err(panic) => format!("panicked: {}", sim::message(&*panic)),
             };
-            let _ = send.send(played.unwrap_or_else(panicked));
+            // What comes behind the scenario's own word counts for nothing.
+            let _ = told.send(Err(Stop::Failed(why)));
         });
-        thread.expect("a thread for the scenario");
+        started.expect("a thread for the scenario");
         Play { step, outcome }
     }
 

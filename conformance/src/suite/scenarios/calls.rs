@@ -7,7 +7,7 @@ use milena_core::protocol::list_offsets::{ListOffsetsPartition, ListOffsetsTopic
 use milena_core::protocol::{
     ErrorCode, FindCoordinatorRequest, HeartbeatRequest, ListOffsetsRequest, MetadataRequest,
 };
-use milena_core::{Call, NewTopic, Record, Target, WriterConfig};
+use milena_core::{Call, Fate, NewTopic, Record, Target, WriterConfig};
 
 use crate::face::{Client, Writer};
 use crate::suite::place::Place;
@@ -54,8 +54,9 @@ pub(super) async fn calls_to_everyone<P: Place>(scene: Scene<P>) -> Outcome {
     let mut attempts = 0;
     let answer = loop {
         let answer = client.call(Call::new(heartbeat.clone()).to(Target::group(&group))).await?;
-        // A coordinator that has just been chosen may still be loading.
-        match answer.response.error_code.is_retriable() && attempts < 100 {
+        // While it loads what it coordinates, it is content with everybody.
+        let loading = answer.response.error_code.is_ok() || answer.response.error_code.is_retriable();
+        match loading && attempts < 100 {
             true => attempts += 1,
             false => break answer,
         }
@@ -98,7 +99,15 @@ pub(super) async fn topics_come_and_go<P: Place>(scene: Scene<P>) -> Outcome {
     let client = scene.client()?;
     let writer = client.writer(WriterConfig::new(&topic))?;
     for partition in [1, 0] {
-        let written = writer.write(Record { partition: Some(partition), ..Record::new("new") }).await?;
+        let mut attempts = 0;
+        let written = loop {
+            match writer.write(Record { partition: Some(partition), ..Record::new("new") }).await {
+                // A broker may not have heard yet that there is another of that name.
+                Err(error) if attempts < 100 && error.fate == Fate::NotWritten => attempts += 1,
+                result => break result?,
+            }
+            scene.sleep(Duration::from_millis(100)).await;
+        };
         same("the place", (written.partition, written.offset), (partition, Some(0)))?;
     }
     let mut messages = scene.read_all(&client, &topic).await?;

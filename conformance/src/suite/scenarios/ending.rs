@@ -87,9 +87,11 @@ pub(super) async fn a_reader_is_dropped<P: Place>(scene: Scene<P>) -> Outcome {
 pub(super) async fn a_client_is_closed<P: Place>(scene: Scene<P>) -> Outcome {
     let client = scene.client()?;
     let topic = scene.topic(&client, 1).await?;
+    client.writer(WriterConfig::new(&topic))?.write(Record::new("v")).await?;
     let writer = client.writer(patient(&topic))?;
     let delivery = writer.enqueue(Record::new("never sent")).await?;
     let mut reader = client.reader(ReaderConfig::new(&topic))?;
+    scene.next(&mut reader, Duration::from_secs(10)).await?;
     let reading = scene.place.spawn(async move { (reader.next().await, reader.next().await) });
     let (caller, name) = (client.clone(), topic.clone());
     let calling = scene.place.spawn(async move { caller.call(long_fetch(&name)).await.map(drop) });

@@ -37,16 +37,15 @@ fn peer(serve: impl Fn(TcpStream) + Send + Copy + 'static) -> Outcome<String> {
 fn impatient(address: &str) -> Outcome<Config> {
     let mut config = Config::new(address)?;
     config.bootstrap_timeout = Duration::from_secs(2);
-    config.request_timeout = Duration::from_millis(500);
     config.api_timeout = Duration::from_secs(2);
     Ok(config)
 }
 
-/// What a call says of a peer, in time.
-async fn complaint<P: Place>(scene: &Scene<P>, address: &str) -> Outcome<Error> {
-    let client = scene.place.client(impatient(address)?)?;
+/// What a client says of a peer, in time.
+async fn complaint<P: Place>(scene: &Scene<P>, config: Config) -> Outcome<Error> {
+    let client = scene.place.client(config)?;
     let start = scene.place.now();
-    let result = client.call(Call::new(MetadataRequest::default())).await;
+    let result = client.delete_topic("none").await;
     let took = scene.place.now() - start;
     holds("how long it took", took < Duration::from_secs(6), took)?;
     result.err().ok_or_else(|| failed("a peer that is no broker gave an answer"))
@@ -74,7 +73,7 @@ pub(super) async fn peers_that_are_no_kafka<P: Place>(scene: Scene<P>) -> Outcom
             while stream.read(&mut asked).is_ok_and(|count| count > 0) {}
         })?;
         scene.step(name);
-        let error = complaint(&scene, &address).await?;
+        let error = complaint(&scene, impatient(&address)?).await?;
         let reason = reason(&error).ok_or_else(|| failed(format!("{name}: {error}")))?;
         let right = match (name, reason) {
             ("nothing", CloseReason::Eof { before_first_answer, .. }) => *before_first_answer,
@@ -94,14 +93,16 @@ pub(super) async fn peers_that_are_no_kafka<P: Place>(scene: Scene<P>) -> Outcom
     let address = listener.local_addr()?.to_string();
     drop(listener);
     scene.step("nobody");
-    let error = complaint(&scene, &address).await?;
+    let error = complaint(&scene, impatient(&address)?).await?;
     holds("nobody", matches!(reason(&error), Some(CloseReason::Connect(..))), &error)
 }
 
 pub(super) async fn peers_that_say_nothing<P: Place>(scene: Scene<P>) -> Outcome {
     scene.needs_peers()?;
     let address = peer(|stream| std::mem::forget(stream))?;
-    let error = complaint(&scene, &address).await?;
+    let mut config = impatient(&address)?;
+    config.request_timeout = Duration::from_millis(500);
+    let error = complaint(&scene, config).await?;
     holds("silence", matches!(reason(&error), Some(CloseReason::RequestTimeout { .. })), &error)?;
     same("whose fault it is", error.fault(), Fault::Network)?;
     scene.step("dropping a client that waits for silence");

@@ -97,14 +97,14 @@ pub(super) async fn brokers_hang_up_on_the_idle<P: Place>(scene: Scene<P>) -> Ou
     let client = scene.client()?;
     let topic = scene.topic(&client, 3).await?;
     let writer = client.writer(WriterConfig::new(&topic))?;
-    for n in 0..3 {
+    for n in 0..2 {
         for partition in 0..3 {
             let written = writer.write(Record { partition: Some(partition), ..Record::new("v") }).await?;
             same("the offset", written.offset, Some(n))?;
         }
         client.call(Call::new(MetadataRequest::default())).await?;
         same("records read", scene.read_all(&client, &topic).await?.len() as i64, 3 * (n + 1))?;
-        if n < 2 {
+        if n == 0 {
             scene.step("being idle");
             scene.trouble(Trouble::HangUp).await?;
             scene.sleep(WHILE).await;

@@ -72,7 +72,7 @@ impl Scenario {
         self,
         runtime: impl Fn() -> R + Send + Sync + 'static,
     ) -> impl Future<Output = ()> + 'static {
-        self.play(|| Tasks::new(Arc::new(runtime)))
+        self.play(|| Tasks::new(runtime))
     }
 
     pub(super) async fn play<P: Place>(self, place: impl FnOnce() -> P) {

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::adapter::{Adapter, Scenario};
+use super::place::Tasks;
 use super::real::Real;
 use super::scenarios::{self, NAMES};
 use super::scene::{Outcome, Scene, Setting, Step, Stop};
@@ -182,7 +183,7 @@ fn in_a_world(scenario: usize, seed: u64) -> Outcome {
     let run = sim::run(seed, options, async move |world| {
         let stage = Arc::new(world.clone());
         let setting = Setting { stage, name: NAMES[scenario].to_owned(), step: told };
-        scenarios::all()[scenario](Scene::new(world, setting)).await
+        scenarios::all()[scenario](Scene::new(Tasks::in_world(world), setting)).await
     });
     let stuck = |why| Err(Stop::Failed(format!("seed {seed}: {why}; it was: {}", step.name())));
     match run.result.unwrap_or_else(stuck) {

@@ -100,8 +100,11 @@ impl<P: Place> Scene<P> {
         self.setting.step.set(step);
     }
 
+    /// The usual settings, but for a patience that brokers on a loaded machine need with new topics.
     pub(super) fn config(&self) -> Outcome<Config> {
-        Ok(Config::new(&self.setting.stage.bootstrap())?)
+        let mut config = Config::new(&self.setting.stage.bootstrap())?;
+        config.topic_grace = Duration::from_secs(20);
+        Ok(config)
     }
 
     pub(super) fn client(&self) -> Outcome<P::Client> {
@@ -113,13 +116,20 @@ impl<P: Place> Scene<P> {
         format!("{}-{}", self.setting.name, self.topics.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Creates a topic with so many partitions, on all brokers.
+    /// A topic with so many partitions, on all brokers.
     pub(super) async fn topic(&self, client: &P::Client, partitions: i32) -> Outcome<String> {
         let name = self.name();
-        let mut topic = NewTopic::new(&name, partitions);
-        topic.replication_factor = BROKERS as i16;
-        client.create_topic(topic).await?;
-        Ok(name)
+        let mut lost = 0;
+        loop {
+            match client.create_topic(on_all_brokers(&name, partitions)).await {
+                // Brokers take a request that waits for long for an idle connection; it is done all the same.
+                Err(Error::Connection { .. }) if lost < 5 => lost += 1,
+                Err(error) if lost > 0 && code(&error) == Some(ErrorCode::TOPIC_ALREADY_EXISTS) => {
+                    return Ok(name);
+                }
+                result => return Ok(result.map(|()| name)?),
+            }
+        }
     }
 
     pub(super) async fn sleep(&self, duration: Duration) {
@@ -230,6 +240,13 @@ impl<P: Place> Scene<P> {
 
 /// Between two looks at what takes its time.
 const MOMENT: Duration = Duration::from_millis(10);
+
+/// A topic to be created, as the scenarios' topics are.
+pub(super) fn on_all_brokers(name: &str, partitions: i32) -> NewTopic {
+    let mut topic = NewTopic::new(name, partitions);
+    topic.replication_factor = BROKERS as i16;
+    topic
+}
 
 /// The code of a refusal.
 pub(super) fn code(error: &Error) -> Option<ErrorCode> {

@@ -7,11 +7,11 @@ use milena_core::protocol::list_offsets::{ListOffsetsPartition, ListOffsetsTopic
 use milena_core::protocol::{
     ErrorCode, FindCoordinatorRequest, HeartbeatRequest, ListOffsetsRequest, MetadataRequest,
 };
-use milena_core::{Call, Fate, NewTopic, Record, Target, WriterConfig};
+use milena_core::{Call, Fate, Record, Target, WriterConfig};
 
 use crate::face::{Client, Writer};
 use crate::suite::place::Place;
-use crate::suite::scene::{Outcome, Scene, code, failed, holds, same};
+use crate::suite::scene::{Outcome, Scene, code, failed, holds, on_all_brokers, same};
 use crate::suite::stage::BROKERS;
 
 /// To any broker, to each, to a leader, to a coordinator, to the controller.
@@ -74,11 +74,9 @@ pub(super) async fn calls_to_everyone<P: Place>(scene: Scene<P>) -> Outcome {
 
 /// Created, written to, deleted, and created again with other partitions.
 pub(super) async fn topics_come_and_go<P: Place>(scene: Scene<P>) -> Outcome {
-    let mut config = scene.config()?;
-    config.topic_grace = Duration::from_millis(500);
-    let client = scene.place.client(config)?;
+    let client = scene.client()?;
     let topic = scene.topic(&client, 1).await?;
-    let twice = client.create_topic(NewTopic::new(&topic, 1)).await.err();
+    let twice = client.create_topic(on_all_brokers(&topic, 1)).await.err();
     same("creating it twice", twice.as_ref().and_then(code), Some(ErrorCode::TOPIC_ALREADY_EXISTS))?;
     let never = client.delete_topic(&scene.name()).await.err();
     same("deleting another", never.as_ref().and_then(code), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))?;
@@ -89,7 +87,7 @@ pub(super) async fn topics_come_and_go<P: Place>(scene: Scene<P>) -> Outcome {
     client.delete_topic(&topic).await?;
     let mut attempts = 0;
     // Brokers delete in the background, and until then the name is taken.
-    while let Err(error) = client.create_topic(NewTopic::new(&topic, 2)).await {
+    while let Err(error) = client.create_topic(on_all_brokers(&topic, 2)).await {
         attempts += 1;
         let waits = code(&error) == Some(ErrorCode::TOPIC_ALREADY_EXISTS) && attempts < 100;
         holds("creating it again", waits, &error)?;

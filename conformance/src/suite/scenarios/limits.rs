@@ -7,7 +7,7 @@ use milena_core::{Call, Error, Fate, ReaderConfig, Record, Target, WriteError, W
 
 use crate::face::{Client, Delivery, Reader, Writer};
 use crate::suite::place::Place;
-use crate::suite::scene::{Outcome, Scene, failed, holds, same};
+use crate::suite::scene::{Outcome, Scene, failed, holds, on_all_brokers, same};
 use crate::suite::stage::Trouble;
 
 /// More is written than the buffer holds: writers wait, and the bound is kept.
@@ -58,9 +58,7 @@ pub(super) async fn a_silent_leader<P: Place>(scene: Scene<P>) -> Outcome {
     let mut config = WriterConfig::new(&topic);
     (config.buffer_bytes, config.batch_bytes, config.max_block) = (4096, 4096, SOON);
     let small = client.writer(config)?;
-    for writer in [&impatient, &small] {
-        writer.write(record).await?;
-    }
+    settle(&[&impatient, &small], record).await?;
 
     let paused = scene.begin(Trouble::Pause(SILENCE)).await;
     let start = scene.place.now();
@@ -83,12 +81,16 @@ pub(super) async fn a_silent_leader<P: Place>(scene: Scene<P>) -> Outcome {
     scene.step("waiting for its end");
     scene.end(paused).await?;
     filling.wait().await?;
-    for writer in [&impatient, &small] {
-        // It may find a broker that still has much to catch up with.
+    settle(&[&impatient, &small], record).await
+}
+
+/// Writes until there is no time-out any more: brokers may have much to begin, or to catch up, with.
+async fn settle(writers: &[&impl Writer], record: Record<'_>) -> Outcome {
+    for writer in writers {
         let mut attempts = 0;
         while let Err(error) = writer.write(record).await {
             attempts += 1;
-            holds("a write behind it", is_timeout(&error.cause) && attempts < 10, &error)?;
+            holds("a write", is_timeout(&error.cause) && attempts < 20, &error)?;
         }
     }
     Ok(())
@@ -118,11 +120,11 @@ pub(super) async fn missing_topic<P: Place>(scene: Scene<P>) -> Outcome {
     let call = Call::new(ListOffsetsRequest::default()).to(Target::leader(&topic, 0));
     same("a call to its leader", client.call(call).await.map(drop), Err(missing))?;
     scene.step("creating it after all");
-    client.create_topic(milena_core::NewTopic::new(&topic, 1)).await?;
+    client.create_topic(on_all_brokers(&topic, 1)).await?;
     let mut refused = 0;
     let written = loop {
         match writer.write(Record::new("v")).await {
-            Err(error) if refused < 10 && error.cause.is_retriable() => refused += 1,
+            Err(error) if refused < 100 && error.cause.is_retriable() => refused += 1,
             result => break result?,
         }
     };

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use milena_core::protocol::create_partitions::CreatePartitionsTopic;
 use milena_core::protocol::list_offsets::{ListOffsetsPartition, ListOffsetsTopic};
 use milena_core::protocol::{
-    ErrorCode, FindCoordinatorRequest, HeartbeatRequest, ListOffsetsRequest, MetadataRequest,
+    CreatePartitionsRequest, ErrorCode, FindCoordinatorRequest, HeartbeatRequest, ListOffsetsRequest,
+    MetadataRequest,
 };
-use milena_core::{Call, Fate, Record, Target, WriterConfig};
+use milena_core::{Call, Error, Fate, Record, Target, WriterConfig};
 
 use crate::face::{Client, Writer};
 use crate::suite::place::Place;
@@ -112,4 +114,31 @@ pub(super) async fn topics_come_and_go<P: Place>(scene: Scene<P>) -> Outcome {
     let message = messages.pop().ok_or_else(|| failed("the new topic is empty"))?;
     same("the value", message.value.as_deref(), Some(&b"new"[..]))?;
     same("records in the new topic", messages.len() + 1, 2)
+}
+
+/// A writer that had found a partition missing finds it soon after it has come. (Once it never looked again.)
+pub(super) async fn a_topic_grows<P: Place>(scene: Scene<P>) -> Outcome {
+    let client = scene.client()?;
+    let topic = scene.topic(&client, 1).await?;
+    let writer = client.writer(WriterConfig::new(&topic))?;
+    writer.write(Record::new("v")).await?;
+    let record = Record { partition: Some(2), ..Record::new("v") };
+    let missing = writer.write(record).await.err().map(|error| error.cause);
+    same("a write before", missing, Some(unknown(&topic)))?;
+    let grown = CreatePartitionsTopic { name: topic.as_str().into(), count: 3, ..Default::default() };
+    let request = CreatePartitionsRequest { topics: vec![grown], timeout_ms: 10_000, ..Default::default() };
+    let answer = client.call(Call::new(request).to(Target::Controller)).await?.response;
+    same("its growth", answer.results[0].error_code, ErrorCode::NONE)?;
+    scene.step("writing to the new partition");
+    for _ in 0..200 {
+        match writer.write(record).await {
+            Err(error) if error.cause == unknown(&topic) => scene.sleep(Duration::from_millis(100)).await,
+            written => return same("the offset", written?.offset, Some(0)),
+        }
+    }
+    Err(failed("the partition is still not known"))
+}
+
+fn unknown(topic: &str) -> Error {
+    Error::UnknownPartition { topic: topic.to_owned(), partition: 2, partitions: 1 }
 }

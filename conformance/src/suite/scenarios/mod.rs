@@ -58,6 +58,7 @@ scenarios! {
     calls {
         calls_to_everyone
         topics_come_and_go
+        a_topic_grows
     }
     troubles {
         a_broker_crashes

@@ -12,12 +12,14 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::pin::{Pin, pin};
+use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant as StdInstant, SystemTime};
 
 use bytes::BytesMut;
+use milena_conformance::suite::{Adapter, Suite};
 use milena_core::drive::{Runtime, Stream, read_into};
 use milena_core::{Address, CloseReason, Instant, Now};
 use mio::net::TcpStream;
@@ -244,6 +246,7 @@ impl Stream for Socket {
 }
 
 /// What Milena needs of a runtime.
+#[derive(Clone)]
 pub struct OwnRuntime(Arc<Shared>);
 
 impl Runtime for OwnRuntime {
@@ -293,21 +296,15 @@ impl Runtime for OwnRuntime {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    use milena_core::{Config, NewTopic, Record, WriterConfig, drive};
-    let cluster = milena_conformance::cluster::Cluster::builder().nodes(3).start()?;
-    let mut executor = Executor::new()?;
-    let client = drive::start(executor.runtime(), Config::new(&cluster.bootstrap())?, [7; 32])?;
-    let written = executor.block_on(async {
-        client.create_topic(NewTopic::new("events", 6)).await?;
-        let writer = client.writer(WriterConfig::new("events"))?;
-        for n in 0..100_000 {
-            drop(writer.enqueue(Record::new(&format!("{n}"))).await?);
-        }
-        writer.close().await;
-        Ok::<_, Box<dyn std::error::Error>>(())
-    });
-    written?;
-    println!("ok");
-    Ok(())
+/// The scenario suite's way to run a scenario here.
+pub fn adapter() -> Adapter {
+    Adapter::new("the example runtime", |scenario| {
+        let mut executor = Executor::new().expect("descriptors are left");
+        let runtime = executor.runtime();
+        executor.block_on(scenario.on(move || runtime.clone()));
+    })
+}
+
+fn main() -> ExitCode {
+    Suite::new([adapter()]).main()
 }

@@ -5,13 +5,17 @@
 //! - [`oracle`]: Apache Kafka's view of bytes, as the golden vectors hold it, against Milena's;
 //! - [`kafka`]: real brokers of many releases, started from Maven's jars;
 //! - [`fuzz`]: properties of everything that reads a peer's bytes, for fuzzers and for tests;
+//! - [`suite`]: scenarios that every runtime must pass, and a table of those that pass;
+//! - [`face`]: one face for the handles of every adapter;
 //! - [`mod@bench`]: what the binary `milena-conformance bench` runs.
 
 pub mod bench;
 pub mod cli;
 pub mod cluster;
+pub mod face;
 pub mod fuzz;
 pub mod kafka;
 pub mod oracle;
 mod random;
 pub mod sim;
+pub mod suite;

@@ -55,6 +55,8 @@ pub(crate) enum Command {
         writer: WriterId,
         topic: Arc<str>,
     },
+    /// What is known of the topics seems to be out of date.
+    Refresh,
     News {
         writer: WriterId,
         slot: usize,
@@ -240,6 +242,7 @@ impl Client {
                 }
                 self.writer_events(writer);
             }
+            Command::Refresh => self.cluster.want_refresh(),
             Command::News { writer, slot, news } => {
                 self.with_writer(now, writer, |producer, ctx, cluster| {
                     producer.on_news(ctx, cluster, slot, news)

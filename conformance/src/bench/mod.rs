@@ -2,20 +2,17 @@
 //!
 //! Only the steady part is measured: connecting, creating the topic and a first record come before.
 
-mod client;
 mod measure;
 
 use std::error::Error as StdError;
 use std::fmt::Write as _;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use milena_core::protocol::ErrorCode;
 use milena_core::{Acks, Compression, Config, Error, NewTopic, ReaderConfig, Record, Until, WriterConfig};
 use tokio::runtime::Builder;
 
-use client::{Client, Reader, Writer};
+use crate::face::{Client, Delivery, Reader, Writer, at_once};
 use measure::{Cost, Mark, peak_rss_mb};
 
 /// What is measured.
@@ -73,6 +70,7 @@ type Result<T> = std::result::Result<T, Box<dyn StdError>>;
 /// # Errors
 /// Those of the client; records that were not acknowledged; fewer records in the topic than are to be read.
 pub fn run(bench: &Bench) -> Result<String> {
+    let config = Config::new(&bench.bootstrap)?;
     match bench.runtime {
         Runtime::Tokio { threads } => {
             let mut builder = match threads {
@@ -80,20 +78,13 @@ pub fn run(bench: &Bench) -> Result<String> {
                 _ => Builder::new_multi_thread(),
             };
             let runtime = builder.worker_threads(threads.max(1)).enable_all().build()?;
-            runtime.block_on(measured::<milena_core::Client>(bench))
+            runtime.block_on(async { measured(milena_tokio::connect(config).await?, bench).await })
         }
-        Runtime::Blocking => {
-            let future = pin!(measured::<milena_blocking::Client>(bench));
-            match future.poll(&mut Context::from_waker(Waker::noop())) {
-                Poll::Ready(result) => result,
-                Poll::Pending => unreachable!("a blocking client's futures are ready at once"),
-            }
-        }
+        Runtime::Blocking => at_once(measured(milena_blocking::connect(config)?, bench)),
     }
 }
 
-async fn measured<C: Client>(bench: &Bench) -> Result<String> {
-    let client = C::connect(Config::new(&bench.bootstrap)?).await?;
+async fn measured<C: Client>(client: C, bench: &Bench) -> Result<String> {
     if bench.kind != Kind::Consume {
         match client.create_topic(NewTopic::new(&bench.topic, bench.partitions)).await {
             Err(Error::Rejected { code: ErrorCode::TOPIC_ALREADY_EXISTS, .. }) => {}
@@ -123,12 +114,21 @@ async fn produce<C: Client>(client: &C, bench: &Bench) -> Result<String> {
     }
     writer.flush().await;
     let cost = mark.cost();
-    let mut failures = sample.iter().filter_map(C::Writer::failure);
+    let mut failures = sample.iter().filter_map(failure);
     if let Some(first) = failures.next() {
         let failed = failures.count() + 1;
         return Err(format!("{failed} of {} records asked after failed: {first}", sample.len()).into());
     }
     Ok(line(bench, &cost, bench.records * bench.size, &[]))
+}
+
+/// Its error, or none if it was acknowledged.
+fn failure(delivery: &impl Delivery) -> Option<String> {
+    match delivery.outcome() {
+        Some(Ok(_)) => None,
+        Some(Err(error)) => Some(error.to_string()),
+        None => Some("nothing became of it".to_owned()),
+    }
 }
 
 async fn consume<C: Client>(client: &C, bench: &Bench) -> Result<String> {

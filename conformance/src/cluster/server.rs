@@ -246,6 +246,11 @@ impl Cluster {
         self.shared.step(|state, _| state.on_request(requests, fault));
     }
 
+    /// See [`ClusterState::hang_up`].
+    pub fn hang_up(&self) {
+        self.shared.step(|state, _| state.hang_up());
+    }
+
     /// See [`ClusterState::add_acls`].
     pub fn add_acls(&self, rules: impl IntoIterator<Item = AclCreation>) -> Result<(), TopicError> {
         self.shared.step(|state, _| state.add_acls(rules))

@@ -240,6 +240,13 @@ impl ClusterState {
         self.connections.remove(&conn);
     }
 
+    /// Closes every client's connection, as brokers do with those that are idle for long (`connections.max.idle.ms`).
+    pub fn hang_up(&mut self) {
+        for conn in self.connections.keys().copied().collect::<Vec<_>>() {
+            self.close(conn);
+        }
+    }
+
     /// One request came in, without its length prefix.
     pub fn handle_frame(&mut self, now: Now, conn: ConnectionId, frame: Bytes) {
         self.now = now;

@@ -368,7 +368,11 @@ impl Writer {
                     partition,
                     partitions: count,
                 };
-                let gather = gather.ok_or_else(|| Refused::Error(unknown()))?;
+                let Some(gather) = gather else {
+                    // It may have come since, or the broker asked may have been behind: the next attempt will know.
+                    gate.command(Command::Refresh);
+                    return Err(Refused::Error(unknown()));
+                };
                 (gather.slot, gather.append(gate, record, true)?)
             }
             None => {

@@ -125,7 +125,12 @@ pub(super) async fn a_topic_grows<P: Place>(scene: Scene<P>) -> Outcome {
     let record = Record { partition: Some(2), ..Record::new("v") };
     let missing = writer.write(record).await.err().map(|error| error.cause);
     same("a write before", missing, Some(unknown(&topic)))?;
-    let grown = CreatePartitionsTopic { name: topic.as_str().into(), count: 3, ..Default::default() };
+    let grown = CreatePartitionsTopic {
+        name: topic.as_str().into(),
+        count: 3,
+        assignments: None,
+        ..Default::default()
+    };
     let request = CreatePartitionsRequest { topics: vec![grown], timeout_ms: 10_000, ..Default::default() };
     let answer = client.call(Call::new(request).to(Target::Controller)).await?.response;
     same("its growth", answer.results[0].error_code, ErrorCode::NONE)?;

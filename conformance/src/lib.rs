@@ -6,6 +6,7 @@
 //! - [`kafka`]: real brokers of many releases, started from Maven's jars;
 //! - [`fuzz`]: properties of everything that reads a peer's bytes, for fuzzers and for tests;
 //! - [`face`]: one face for the handles of every adapter;
+//! - [`null_broker`]: a broker that costs next to nothing, to measure clients against;
 //! - [`mod@bench`]: what the binary `milena-conformance bench` runs.
 
 pub mod bench;
@@ -14,6 +15,7 @@ pub mod cluster;
 pub mod face;
 pub mod fuzz;
 pub mod kafka;
+pub mod null_broker;
 pub mod oracle;
 mod random;
 pub mod sim;

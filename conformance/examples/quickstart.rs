@@ -5,6 +5,8 @@
 //! cargo run --release --example quickstart -- --bootstrap-server localhost:9092 --runtime blocking --records 1000000
 //! ```
 //!
+//! The runtimes are tokio, smol, async-std and blocking.
+//!
 //! Without `--bootstrap-server` it starts a simulated cluster in this process. On a real one it creates a topic of its
 //! own and leaves it there.
 
@@ -17,15 +19,14 @@ use std::time::{Duration, Instant, SystemTime};
 use indicatif::{ProgressBar, ProgressStyle};
 use lexopt::{Arg, ValueExt as _};
 use milena_conformance::cluster::Cluster;
-use milena_core::{Config, Message, NewTopic, ReaderConfig, Record, Until, WriterConfig};
+use milena_core::{Client, Config, Message, NewTopic, ReaderConfig, Record, Until, WriterConfig};
 
 /// Records of one customer are written and read in order; those of different customers share the partitions.
 const CUSTOMERS: usize = 1000;
 const PARTITIONS: i32 = 6;
 
-/// The same on tokio ...
-async fn with_tokio(config: Config, topic: &str, records: usize) -> Result<Report, Box<dyn Error>> {
-    let client = milena_tokio::connect(config).await?;
+/// The same on every async runtime, by whichever of their `connect`s the client was made ...
+async fn with_futures(client: Client, topic: &str, records: usize) -> Result<Report, Box<dyn Error>> {
     client.create_topic(NewTopic::new(topic, PARTITIONS)).await?;
 
     let start = Instant::now();
@@ -60,7 +61,7 @@ async fn with_tokio(config: Config, topic: &str, records: usize) -> Result<Repor
     check.end(records, wrote, start.elapsed())
 }
 
-/// ... and on plain threads: there is no runtime, each call blocks, and a reader is an iterator.
+/// ... and on plain threads: there is no async runtime, each call blocks, and a reader is an iterator.
 fn with_threads(config: Config, topic: &str, records: usize) -> Result<Report, Box<dyn Error>> {
     let client = milena_blocking::connect(config)?;
     client.create_topic(NewTopic::new(topic, PARTITIONS))?;
@@ -160,22 +161,49 @@ fn progress(what: &'static str, records: usize) -> ProgressBar {
     style.map_or(bar.clone(), |style| bar.with_style(style))
 }
 
+enum Runtime {
+    Tokio,
+    Smol,
+    AsyncStd,
+    Blocking,
+}
+
+impl Runtime {
+    fn run(&self, config: Config, topic: &str, records: usize) -> Result<Report, Box<dyn Error>> {
+        match self {
+            Runtime::Tokio => tokio::runtime::Runtime::new()?
+                .block_on(async { with_futures(milena_tokio::connect(config).await?, topic, records).await }),
+            Runtime::Smol => smol::block_on(async {
+                with_futures(milena_async_std::smol::connect(config).await?, topic, records).await
+            }),
+            Runtime::AsyncStd => async_std::task::block_on(async {
+                with_futures(milena_async_std::async_std::connect(config).await?, topic, records).await
+            }),
+            Runtime::Blocking => with_threads(config, topic, records),
+        }
+    }
+}
+
 struct Options {
     bootstrap: Option<String>,
-    blocking: bool,
+    runtime: Runtime,
     records: usize,
 }
 
+const RUNTIMES: &str = "tokio, smol, async-std, blocking";
+
 fn options(mut parser: lexopt::Parser) -> Result<Options, lexopt::Error> {
-    let mut options = Options { bootstrap: None, blocking: false, records: 100_000 };
+    let mut options = Options { bootstrap: None, runtime: Runtime::Tokio, records: 100_000 };
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Long("bootstrap-server") => options.bootstrap = Some(parser.value()?.string()?),
             Arg::Long("runtime") => {
-                options.blocking = match parser.value()?.string()?.as_str() {
-                    "tokio" => false,
-                    "blocking" => true,
-                    other => return Err(format!("--runtime: {other:?} is none of tokio, blocking").into()),
+                options.runtime = match parser.value()?.string()?.as_str() {
+                    "tokio" => Runtime::Tokio,
+                    "smol" => Runtime::Smol,
+                    "async-std" => Runtime::AsyncStd,
+                    "blocking" => Runtime::Blocking,
+                    other => return Err(format!("--runtime: {other:?} is none of {RUNTIMES}").into()),
                 }
             }
             Arg::Long("records") => options.records = parser.value()?.parse()?,
@@ -189,7 +217,7 @@ fn options(mut parser: lexopt::Parser) -> Result<Options, lexopt::Error> {
 pub(crate) fn quickstart(parser: lexopt::Parser) -> Result<String, Box<dyn Error>> {
     let options = options(parser).map_err(|error| {
         format!(
-            "{error}; the options are --bootstrap-server HOST:PORT, --runtime tokio|blocking and --records N"
+            "{error}; the options are --bootstrap-server HOST:PORT, --runtime ({RUNTIMES}) and --records N"
         )
     })?;
     // It lives until the end of this function.
@@ -205,13 +233,7 @@ pub(crate) fn quickstart(parser: lexopt::Parser) -> Result<String, Box<dyn Error
     let mut config = Config::new(&bootstrap)?;
     // Who tries this out wants to know soon that nothing listens there.
     config.bootstrap_timeout = Duration::from_secs(3);
-    let report = match options.blocking {
-        true => with_threads(config, &topic, options.records)?,
-        false => {
-            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-            runtime.block_on(with_tokio(config, &topic, options.records))?
-        }
-    };
+    let report = options.runtime.run(config, &topic, options.records)?;
     Ok(report.to_string())
 }
 

@@ -1,4 +1,4 @@
-//! The quickstart example does what it says, on both runtimes, and says when it can't.
+//! The quickstart example does what it says, on every runtime, and says when it can't.
 
 #[path = "../examples/quickstart.rs"]
 #[allow(dead_code)]
@@ -19,8 +19,8 @@ fn run(args: &[&str]) -> Result<String, String> {
 }
 
 #[test]
-fn writes_reads_and_checks_on_both_runtimes() {
-    for runtime in ["tokio", "blocking"] {
+fn writes_reads_and_checks_on_every_runtime() {
+    for runtime in ["tokio", "smol", "async-std", "blocking"] {
         let report = run(&["--records", "5000", "--runtime", runtime]).unwrap();
         let lines: Vec<&str> = report.lines().collect();
         assert_eq!(lines.len(), 3, "{report}");
@@ -42,7 +42,7 @@ fn uses_the_cluster_it_is_told() {
 fn says_that_nothing_listens() {
     // A port that was free a moment ago may be another test's by now; this one is nobody's.
     let address = "127.0.0.1:1".to_owned();
-    for runtime in ["tokio", "blocking"] {
+    for runtime in ["tokio", "smol", "async-std", "blocking"] {
         let error = run(&["--bootstrap-server", &address, "--runtime", runtime]).unwrap_err();
         assert!(error.contains(&address) && error.contains("can't connect"), "{error}");
     }

@@ -7,12 +7,18 @@
 //!   tasks have their turn.
 //! - Frames are pulled only when the socket has taken all of the ones before, so that they stay with the machine, where
 //!   they can still be cancelled or sent elsewhere, as long as possible.
+//! - A task of a client that is dropped before its end takes the client with it: its runtime is gone, and calls would wait for ever.
+//!
+//! To bring a runtime of one's own, implement [`Runtime`] and [`Stream`], and [`start`] clients on it: about 150 lines for a
+//! whole executor with sockets and timers, as Milena's repository shows in `conformance/examples/own_runtime.rs`. The suite
+//! `milena_conformance::suite` tells whether it is right.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
@@ -25,27 +31,63 @@ use crate::producer::lock;
 use crate::time::{Instant, Now};
 use crate::wire::{Framer, SendQueue};
 
-/// A connected byte stream.
+/// A connected byte stream, which is closed when it is dropped.
+///
+/// One task does both, so `Pending` has to keep the context's waker for reading and for writing, each by itself.
 pub trait Stream: Send + Unpin + 'static {
-    /// Reads some bytes to the end of `buffer`, whose spare capacity is not zero; 0 is the end of the stream.
+    /// Reads some bytes to the end of `buffer`, whose spare capacity is not zero; 0 is the end of the stream. [`read_into`]
+    /// does it with anything that reads into a slice.
     ///
     /// # Errors
     /// Those of the socket.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>>;
 
-    /// Writes some bytes.
+    /// Writes some bytes of these segments, of which there is at least one: as many as the socket takes at once.
     ///
     /// # Errors
     /// Those of the socket.
     fn poll_write(&mut self, cx: &mut Context<'_>, segments: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 }
 
-/// What a runtime lends to the driver.
+/// Bytes read at once by [`read_into`]: few enough to stay in a core's cache between the read and the copy behind it.
+const READ_BYTES: usize = 128 << 10;
+
+thread_local! {
+    static READ: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Reads to the end of a buffer's bytes, at most as much as it has spare capacity for and as fits 128 KiB.
+///
+/// It copies: only `unsafe` code could let a socket write into memory that was never written to. What is read goes to
+/// memory of the thread's own first, which is in the processor's cache.
+///
+/// # Errors
+/// Those of `read`.
+///
+/// # Panics
+/// If `read` calls it.
+pub fn read_into(
+    buffer: &mut BytesMut,
+    read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+) -> io::Result<usize> {
+    READ.with_borrow_mut(|bytes| {
+        bytes.resize(READ_BYTES, 0);
+        let room = buffer.spare_capacity_mut().len().min(READ_BYTES);
+        let count = read(&mut bytes[..room])?;
+        buffer.extend_from_slice(&bytes[..count]);
+        Ok(count)
+    })
+}
+
+/// What a runtime lends to the driver: clocks, connects, timers and tasks.
+///
+/// The driver calls it from any thread that uses a handle of the client, inside of the runtime or not. None of the methods may block. Each
+/// future is polled by a task that was spawned here, and dropped when it is not wanted any more: a connect is given up, a timer is armed anew.
 pub trait Runtime: Send + Sync + 'static {
     /// Its streams.
     type Stream: Stream;
 
-    /// Both clocks.
+    /// Both clocks. The monotonic one counts from any moment, such as the runtime's start, and never goes back.
     fn now(&self) -> Now;
 
     /// The wall clock alone, in milliseconds since the epoch: it is read for each record that has no timestamp.
@@ -53,16 +95,18 @@ pub trait Runtime: Send + Sync + 'static {
         self.now().wall
     }
 
-    /// Resolves the name, and connects to the first of its addresses that can be connected to.
+    /// Resolves the name, and connects to the first of its addresses that can be connected to; without Nagle's algorithm
+    /// (`TCP_NODELAY`), which would hold up small requests. It needs no time limit: the driver has one.
     fn connect(
         &self,
         address: &Address,
     ) -> impl Future<Output = Result<Self::Stream, CloseReason>> + Send + 'static;
 
-    /// Is ready at this time.
+    /// Is ready at this time of the monotonic clock or soon after, and never before.
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send + 'static;
 
-    /// Runs a task to its end.
+    /// Runs a task to its end, which comes soon after the client is closed or its last handle dropped. A runtime that ends
+    /// before drops it, and thereby ends the client; so does one that has ended already.
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static);
 }
 
@@ -76,13 +120,14 @@ pub fn start<R: Runtime>(runtime: R, config: Config, seed: [u8; 32]) -> Result<C
     let driver = AsyncDriver { runtime: runtime.clone(), clock: clock.clone(), links: Arc::default() };
     let client = Client::new(config, seed, Box::new(driver))?;
     let gate = Arc::downgrade(&client.shared.gate);
+    let mut alive = Alive(gate.clone());
     let mut sleep: Option<(Instant, Timer)> = None;
     let sleeper = runtime.clone();
     runtime.spawn(std::future::poll_fn(move |cx| {
         loop {
             clock.wake.register(cx);
             if clock.stopped.load(Ordering::Acquire) {
-                return Poll::Ready(());
+                return alive.end();
             }
             let at = Instant::from_micros(clock.at.load(Ordering::Acquire));
             if at == Instant::MAX {
@@ -100,11 +145,29 @@ pub fn start<R: Runtime>(runtime: R, config: Config, seed: [u8; 32]) -> Result<C
             clock.at.store(u64::MAX, Ordering::Release);
             match gate.upgrade() {
                 Some(gate) => gate.handle_timeout(),
-                None => return Poll::Ready(()),
+                None => return alive.end(),
             }
         }
     }));
     Ok(client)
+}
+
+/// A task of a client. Dropped before its end, it ends the client.
+struct Alive(Weak<Gate>);
+
+impl Alive {
+    fn end(&mut self) -> Poll<()> {
+        self.0 = Weak::new();
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        if let Some(gate) = self.0.upgrade() {
+            gate.shut_down();
+        }
+    }
 }
 
 type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -169,9 +232,11 @@ impl<R: Runtime> Driver for AsyncDriver<R> {
         let links = self.links.clone();
         let connect = self.runtime.connect(address);
         let gate = gate.clone();
+        let mut alive = Alive(Arc::downgrade(&gate));
         self.runtime.spawn(async move {
             let reason = run(&gate, conn, &link, connect).await;
             lock(&links).remove(&conn);
+            let _ = alive.end();
             if let Some(reason) = reason {
                 gate.closed(conn, reason);
             }

@@ -20,7 +20,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// The client, writer or reader was closed before or while this was called.
+    /// No client can run here: there is no runtime, or it has no threads left to give.
+    Runtime {
+        /// What is wrong.
+        reason: String,
+    },
+    /// The client, writer or reader was closed before or while this was called, or the client's runtime has ended.
     Closed,
     /// The record alone is larger than a batch may be ([`WriterConfig::batch_bytes`](crate::WriterConfig::batch_bytes));
     /// only this record is refused.
@@ -139,6 +144,7 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Error::Config { .. }
+            | Error::Runtime { .. }
             | Error::Closed
             | Error::RecordTooLarge { .. }
             | Error::InvalidRecord { .. }
@@ -177,6 +183,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Config { setting, reason } => write!(f, "setting {setting}: {reason}"),
+            Error::Runtime { reason } => write!(f, "no client can run here: {reason}"),
             Error::Closed => f.write_str("closed"),
             Error::RecordTooLarge { size, limit } => {
                 write!(f, "the record takes {size} bytes in a batch, the limit is {limit}")

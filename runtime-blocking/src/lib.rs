@@ -62,7 +62,7 @@ pub fn client(config: Config) -> Result<Client, Error> {
     let threads = Threads::new(config.connect_timeout);
     let clock = threads.clock();
     let client = milena_core::Client::new(config, seed(), Box::new(threads))?;
-    let no_thread = |error: std::io::Error| Error::Config { setting: "threads", reason: error.to_string() };
+    let no_thread = |error: std::io::Error| Error::Runtime { reason: error.to_string() };
     clock.start(Arc::downgrade(client.gate())).map_err(no_thread)?;
     Ok(Client(client))
 }

@@ -1,7 +1,8 @@
 //! Milena on tokio: sockets, timers and tasks for the sans-IO Kafka client.
 //!
 //! [`connect`] gives a [`Client`], and from it come [`Writer`]s and [`Reader`]s. They work in any task of any runtime;
-//! the client's own tasks run on the runtime in which it was connected. A [`Reader`] is also a `futures_core::Stream`.
+//! the client's own tasks run on the runtime in which it was connected, of either flavour; those of a client made inside of a
+//! `LocalSet` run beside it. A [`Reader`] is also a `futures_core::Stream`.
 //!
 //! ```no_run
 //! use milena_tokio::{Config, ReaderConfig, Record, Until, WriterConfig};
@@ -21,6 +22,17 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # When things end
+//!
+//! A client's tasks run until it is closed or its last handle is dropped. A runtime that is shut down before ends the
+//! client: what is under way, and every later call, fails with [`Error::Closed`], wherever its handles are used.
+//!
+//! A current-thread runtime runs its tasks only inside of `block_on`: a client on one makes no progress outside of it.
+//!
+//! # Fork
+//!
+//! A client belongs to the process that made it, as its runtime does: after a `fork` the child must make both anew.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -37,10 +49,10 @@ use tokio::runtime::Handle;
 /// A client whose first broker has answered.
 ///
 /// # Errors
-/// [`Error::Config`], and [`Error::Bootstrap`] if no bootstrap server can be used.
+/// [`Error::Config`], [`Error::Runtime`] outside of a tokio runtime, and [`Error::Bootstrap`] if no bootstrap server can be used.
 ///
 /// # Panics
-/// Outside of a tokio runtime, or in one without I/O or time enabled.
+/// As tokio does, in a runtime without I/O or time enabled.
 ///
 /// # Cancel safety
 /// Dropping the future ends the client.
@@ -53,12 +65,12 @@ pub async fn connect(config: Config) -> Result<Client, Error> {
 /// A client that connects when it is first used.
 ///
 /// # Errors
-/// [`Error::Config`].
+/// [`Error::Config`], and [`Error::Runtime`] outside of a tokio runtime.
 ///
 /// # Panics
-/// Outside of a tokio runtime.
+/// As tokio does, in a runtime without I/O or time enabled.
 pub fn client(config: Config) -> Result<Client, Error> {
-    drive::start(Tokio { origin: StdInstant::now(), handle: Handle::current() }, config, seed())
+    drive::start(Tokio::current()?, config, seed())
 }
 
 /// From the operating system, by the way of std's hash keys: two draws of two words.
@@ -70,9 +82,31 @@ fn seed() -> [u8; 32] {
     seed
 }
 
-struct Tokio {
+/// Sockets, timers and tasks of a tokio runtime, of either flavour.
+///
+/// For [`drive::start`], whose caller chooses the seed; everybody else has [`client`].
+#[derive(Debug)]
+pub struct Tokio {
     origin: StdInstant,
     handle: Handle,
+}
+
+impl Tokio {
+    /// The runtime that this is called in.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`] if there is none.
+    ///
+    /// # Panics
+    /// As tokio does, if the runtime has no I/O or time enabled: here, where the mistake is, and not in a task of the client.
+    pub fn current() -> Result<Self, Error> {
+        let handle = Handle::try_current().map_err(|error| Error::Runtime { reason: error.to_string() })?;
+        drop(tokio::time::sleep(Duration::ZERO));
+        // What comes of it does not count: with no descriptors left, connecting will say so.
+        #[cfg(unix)]
+        drop(tokio::net::UnixDatagram::unbound());
+        Ok(Tokio { origin: StdInstant::now(), handle })
+    }
 }
 
 impl Runtime for Tokio {
@@ -117,7 +151,9 @@ impl Runtime for Tokio {
     }
 }
 
-struct Socket(TcpStream);
+/// A connected socket.
+#[derive(Debug)]
+pub struct Socket(TcpStream);
 
 impl drive::Stream for Socket {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {

@@ -21,13 +21,11 @@ use milena_core::protocol::list_offsets::{
 use milena_core::protocol::metadata::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use milena_core::protocol::produce::{
-    PartitionProduceData, PartitionProduceResponse, TopicProduceResponse,
-};
+use milena_core::protocol::produce::{PartitionProduceData, PartitionProduceResponse, TopicProduceResponse};
 use milena_core::protocol::{
     ApiKey, ApiVersionsRequest, ApiVersionsResponse, BrokerId, CreateTopicsRequest, CreateTopicsResponse,
     ErrorCode, FetchRequest, FetchResponse, InitProducerIdRequest, InitProducerIdResponse, LeaderEpoch,
-    ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse, Message, ProduceRequest,
+    ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse, ProduceRequest,
     ProduceResponse, ProducerId, Request, decode_request_header, encode_response,
 };
 use milena_core::record::{self, Batches};
@@ -102,9 +100,8 @@ impl Answers {
             .ok_or_else(|| invalid(format!("{} is not offered", key.name())))?;
         match key {
             // A newer client asks again in a version that it is told here.
-            ApiKey::API_VERSIONS if version > last => {
-                Call { version: 0, ..call }.encoded::<ApiVersionsRequest>(api_versions(ErrorCode::UNSUPPORTED_VERSION))
-            }
+            ApiKey::API_VERSIONS if version > last => Call { version: 0, ..call }
+                .encoded::<ApiVersionsRequest>(api_versions(ErrorCode::UNSUPPORTED_VERSION)),
             _ if !(first..=last).contains(&version) => {
                 Err(invalid(format!("version {version} of {} is not offered", key.name())))
             }
@@ -200,7 +197,8 @@ impl Answers {
 
     /// A fetch's segments, where each share of the batch has a header of its own.
     fn placed(&self, segments: Vec<Bytes>, offsets: Vec<i64>) -> Vec<Bytes> {
-        let (mut offsets, mut placed) = (offsets.into_iter(), Vec::with_capacity(segments.len() + offsets.len()));
+        let mut placed = Vec::with_capacity(segments.len() + offsets.len());
+        let mut offsets = offsets.into_iter();
         for segment in segments {
             if segment.as_ptr() != self.batch.as_ptr() {
                 placed.push(segment);
@@ -216,18 +214,21 @@ impl Answers {
     fn metadata(&self, request: MetadataRequest) -> MetadataResponse {
         let topics = match request.topics {
             None => self.topics.iter().map(Topic::described).collect(),
-            Some(asked) => asked.into_iter().map(|asked| {
-                let topic = self.topic(asked.name.as_deref().unwrap_or(""), asked.topic_id);
-                topic.map(Topic::described).unwrap_or_else(|| MetadataResponseTopic {
-                    error_code: match asked.name {
-                        Some(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-                        None => ErrorCode::UNKNOWN_TOPIC_ID,
-                    },
-                    name: asked.name,
-                    topic_id: asked.topic_id,
-                    ..Default::default()
+            Some(asked) => asked
+                .into_iter()
+                .map(|asked| {
+                    let topic = self.topic(asked.name.as_deref().unwrap_or(""), asked.topic_id);
+                    topic.map(Topic::described).unwrap_or_else(|| MetadataResponseTopic {
+                        error_code: match asked.name {
+                            Some(_) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+                            None => ErrorCode::UNKNOWN_TOPIC_ID,
+                        },
+                        name: asked.name,
+                        topic_id: asked.topic_id,
+                        ..Default::default()
+                    })
                 })
-            }).collect(),
+                .collect(),
         };
         MetadataResponse {
             brokers: vec![MetadataResponseBroker {

@@ -20,7 +20,7 @@ use crate::bench::Values;
 use answers::Answers;
 
 /// What a fetch brings of a partition: as much as clients ask for by default.
-const BATCH_BYTES: usize = 1 << 20;
+pub(crate) const BATCH_BYTES: usize = 1 << 20;
 /// `socket.request.max.bytes`: Kafka's default.
 const MAX_REQUEST_BYTES: usize = 100 << 20;
 

@@ -312,8 +312,6 @@ struct Pump<S> {
 
 /// Rounds of reading and writing before other tasks have their turn.
 const ROUNDS: usize = 32;
-/// Bytes of frames to pull at once.
-const PULL_BYTES: usize = 1 << 20;
 
 impl<S: Stream> Pump<S> {
     fn poll(
@@ -346,16 +344,11 @@ impl<S: Stream> Pump<S> {
         conn: ConnId,
         link: &Link,
     ) -> Result<Poll<()>, CloseReason> {
-        if self.unsent.is_empty() && link.ready.swap(false, Ordering::AcqRel) {
-            let mut pulled = 0;
-            while pulled < PULL_BYTES {
-                let Some(frame) = gate.transmit(conn) else { break };
-                pulled += frame.len();
-                self.unsent.push(frame);
-            }
-            if pulled >= PULL_BYTES {
-                link.ready.store(true, Ordering::Release);
-            }
+        if self.unsent.is_empty()
+            && link.ready.swap(false, Ordering::AcqRel)
+            && gate.transmit(conn, &mut self.unsent)
+        {
+            link.ready.store(true, Ordering::Release);
         }
         if self.unsent.is_empty() {
             return Ok(Poll::Pending);

@@ -2,8 +2,8 @@
 //!
 //! | you are on | you use | feature |
 //! | --- | --- | --- |
-//! | smol | [`smol::connect`] | `smol`, on by default |
-//! | async-std | [`async_std::connect`] | `async-std` |
+//! | smol | `smol::connect` | `smol`, on by default |
+//! | async-std | `async_std::connect` | `async-std` |
 //! | an executor of your own | [`AsyncIo`] | none |
 //!
 //! async-std is discontinued ([RUSTSEC-2025-0052](https://rustsec.org/advisories/RUSTSEC-2025-0052.html)), and its

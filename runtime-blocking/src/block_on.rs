@@ -4,7 +4,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use crate::TimedOut;
 
 struct Parked(Thread);
 
@@ -30,8 +32,14 @@ pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
+pub(crate) fn within<F: Future>(timeout: Duration, future: F) -> Result<F::Output, TimedOut> {
+    // What no clock can say is for ever.
+    let deadline = Instant::now().checked_add(timeout);
+    block_until(future, deadline).ok_or(TimedOut)
+}
+
 /// The output, or `None` if it is not there at the deadline.
-pub(crate) fn block_until<F: Future>(future: F, deadline: Option<Instant>) -> Option<F::Output> {
+fn block_until<F: Future>(future: F, deadline: Option<Instant>) -> Option<F::Output> {
     let mut future = pin!(future);
     WAKER.with(|waker| {
         loop {
@@ -52,7 +60,6 @@ pub(crate) fn block_until<F: Future>(future: F, deadline: Option<Instant>) -> Op
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::time::Duration;
 
     use super::*;
 
@@ -75,8 +82,8 @@ mod tests {
 
     #[test]
     fn ends_at_the_deadline() {
-        let deadline = Some(Instant::now() + Duration::from_millis(10));
-        assert_eq!(block_until(std::future::pending::<()>(), deadline), None);
-        assert_eq!(block_until(std::future::ready(1), Some(Instant::now())), Some(1));
+        assert_eq!(within(Duration::from_millis(10), std::future::pending::<()>()), Err(TimedOut));
+        assert_eq!(within(Duration::ZERO, std::future::ready(1)), Ok(1));
+        assert_eq!(within(Duration::MAX, std::future::ready(1)), Ok(1));
     }
 }

@@ -7,18 +7,15 @@
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::process;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant as StdInstant, SystemTime};
 
+use milena_core::drive::read_into;
 use milena_core::handle::{Driver, Gate};
 use milena_core::wire::{Framer, SendQueue};
 use milena_core::{Address, CloseReason, ConnId, Instant, Now};
-
-/// Bytes read at once: small enough to stay in a core's cache between the read and the copy behind it.
-const READ_BYTES: usize = 128 << 10;
-/// Bytes of frames to pull at once.
-const PULL_BYTES: usize = 1 << 20;
 
 pub(crate) struct Threads {
     origin: StdInstant,
@@ -51,8 +48,8 @@ struct Link {
 struct LinkState {
     ready: bool,
     closed: bool,
-    /// To end the reader's wait with.
-    stream: Option<TcpStream>,
+    /// To end the reader's wait with, and the process that it belongs to.
+    stream: Option<(TcpStream, u32)>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -175,8 +172,10 @@ impl Link {
     fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;
-        if let Some(stream) = state.stream.take() {
-            // It fails only where the peer was faster.
+        if let Some((stream, owner)) = state.stream.take()
+            && owner == process::id()
+        {
+            // It fails only where the peer was faster. In a forked child it would end the connection of the parent.
             let _ = stream.shutdown(Shutdown::Both);
         }
         self.changed.notify_one();
@@ -228,18 +227,16 @@ fn read(
         if state.closed {
             return Ok(());
         }
-        state.stream = Some(stream.try_clone().map_err(lost)?);
+        state.stream = Some((stream.try_clone().map_err(lost)?, process::id()));
     }
     let (writer, writer_gate, writer_link) = (stream.try_clone().map_err(lost)?, gate.clone(), link.clone());
     spawn(format!("milena-{conn}-write"), move || write(&writer_gate, conn, &writer_link, writer))
         .map_err(lost)?;
     gate.connected(conn);
     let mut framer = Framer::new(gate.max_frame_bytes());
-    let mut chunk = vec![0; READ_BYTES];
     let mut answered = false;
     loop {
-        let room = framer.buffer().spare_capacity_mut().len().min(READ_BYTES);
-        match stream.read(&mut chunk[..room]) {
+        match read_into(framer.buffer(), |bytes| stream.read(bytes)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => return Err(lost(error)),
             Ok(0) if lock(&link.state).closed => return Ok(()),
@@ -247,7 +244,7 @@ fn read(
                 let mid_frame = !framer.buffer().is_empty();
                 return Err(CloseReason::Eof { mid_frame, before_first_answer: !answered });
             }
-            Ok(read) => framer.buffer().extend_from_slice(&chunk[..read]),
+            Ok(_) => {}
         }
         let mut frames = Vec::new();
         let failed = framer.take_frames(&mut frames);
@@ -263,15 +260,7 @@ fn write(gate: &Gate, conn: ConnId, link: &Link, mut stream: TcpStream) {
     let mut unsent = SendQueue::default();
     while link.wait() {
         loop {
-            let mut pulled = 0;
-            while pulled < PULL_BYTES {
-                let Some(frame) = gate.transmit(conn) else { break };
-                pulled += frame.len();
-                unsent.push(frame);
-            }
-            if unsent.is_empty() {
-                break;
-            }
+            let more = gate.transmit(conn, &mut unsent);
             while !unsent.is_empty() {
                 match unsent.write_with(|segments| stream.write_vectored(segments)) {
                     Ok(()) => {}
@@ -282,6 +271,9 @@ fn write(gate: &Gate, conn: ConnId, link: &Link, mut stream: TcpStream) {
                         return;
                     }
                 }
+            }
+            if !more {
+                break;
             }
         }
     }

@@ -18,9 +18,37 @@
 //! # }
 //! ```
 //!
-//! A client runs one thread for its clock and two for each connection to a broker: one connection for metadata, one
-//! for writing, one for [calls](Client::call), and one for each reader. All handles are `Send + Sync`. Don't block an async runtime's thread with
-//! these calls: that runtime's own adapter is made for it.
+//! # Threads
+//!
+//! A client runs one thread for its clock and two for each connection. To each broker it has at most one connection for
+//! metadata, one for writing, one for [calls](Client::call), and one for each reader: so `1 + 2 × brokers × (3 + readers)` threads at
+//! most, however many records, topics and users' threads there are. A thread ends with its connection, or, while it connects, within
+//! [`connect_timeout`](Config::connect_timeout). All handles are `Send + Sync`, for as many threads as one likes.
+//!
+//! # How long a call takes
+//!
+//! | call | at most |
+//! | --- | --- |
+//! | [`connect`] | [`bootstrap_timeout`](Config::bootstrap_timeout) |
+//! | [`Client::create_topic`], [`delete_topic`](Client::delete_topic), [`call`](Client::call) | [`api_timeout`](Config::api_timeout), or [`Call::timeout`] |
+//! | [`Writer::enqueue`] | [`max_block`](WriterConfig::max_block), or [`enqueue_timeout`](Writer::enqueue_timeout) |
+//! | [`Delivery::wait`], [`Writer::flush`], [`close`](Writer::close) | [`delivery_timeout`](WriterConfig::delivery_timeout), or `…_timeout` of the same name |
+//! | [`Writer::write`], [`write_all`](Writer::write_all) | the two above together |
+//! | [`Reader::next`], [`next_batch`](Reader::next_batch) | until there is a record; or [`next_timeout`](Reader::next_timeout), [`next_batch_timeout`](Reader::next_batch_timeout) |
+//!
+//! # Shutting down
+//!
+//! [`Client::close`] ends all calls that wait on other threads at once, with [`Error::Closed`]. A handler of signals must not
+//! call it from the signal's own context, where nearly nothing is allowed, but from a thread that was told of the signal, as
+//! the crates `signal-hook` and `ctrlc` have it. Calls are not disturbed by signals: what a signal interrupts is taken up again.
+//!
+//! # In async code, and after a fork
+//!
+//! A call blocks its thread, which it takes for its caller's own. In a task of an async runtime it comes to its end all the same, as the client's
+//! own threads do the work, but until then the tasks of that thread stand still: use that runtime's adapter instead.
+//!
+//! A client belongs to the process that made it. After a `fork` the child has none of its threads, so calls there would wait for ever; it may
+//! drop what it has inherited, which leaves the parent's connections alone, and must make a client of its own.
 
 mod block_on;
 mod driver;
@@ -28,9 +56,9 @@ mod driver;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
-use std::time::{Duration, Instant as StdInstant};
+use std::time::Duration;
 
-use block_on::{block_on, block_until};
+use block_on::{block_on, within};
 use driver::Threads;
 use milena_core::protocol::Request;
 pub use milena_core::{
@@ -46,8 +74,8 @@ pub struct Client(milena_core::Client);
 /// A client whose first broker has answered.
 ///
 /// # Errors
-/// [`Error::Config`], and [`Error::Bootstrap`] if no bootstrap server can be used within
-/// [`bootstrap_timeout`](Config::bootstrap_timeout).
+/// [`Error::Config`], [`Error::Runtime`] if the system has no thread left to give, and [`Error::Bootstrap`] if no bootstrap server
+/// can be used within [`bootstrap_timeout`](Config::bootstrap_timeout).
 pub fn connect(config: Config) -> Result<Client, Error> {
     let client = client(config)?;
     block_on(client.0.connect())?;
@@ -57,7 +85,7 @@ pub fn connect(config: Config) -> Result<Client, Error> {
 /// A client that connects when it is first used.
 ///
 /// # Errors
-/// [`Error::Config`].
+/// [`Error::Config`], and [`Error::Runtime`] if the system has no thread left to give.
 pub fn client(config: Config) -> Result<Client, Error> {
     let threads = Threads::new(config.connect_timeout);
     let clock = threads.clock();
@@ -175,15 +203,43 @@ impl Writer {
         block_on(self.0.enqueue(record)).map(Delivery)
     }
 
+    /// [`enqueue`](Writer::enqueue) within `timeout`, if that is less than [`max_block`](WriterConfig::max_block).
+    ///
+    /// # Errors
+    /// [`TimedOut`]: the record was not accepted, and won't be written. Inside of it the errors of [`enqueue`](Writer::enqueue).
+    pub fn enqueue_timeout(
+        &self,
+        record: Record<'_>,
+        timeout: Duration,
+    ) -> Result<Result<Delivery, WriteError>, TimedOut> {
+        within(timeout, self.0.enqueue(record)).map(|result| result.map(Delivery))
+    }
+
     /// Sends what was accepted before this call without waiting for `linger`, and waits until each of those records is
     /// acknowledged or failed.
     pub fn flush(&self) {
         block_on(self.0.flush());
     }
 
+    /// [`flush`](Writer::flush), but waits no longer than `timeout`.
+    ///
+    /// # Errors
+    /// [`TimedOut`]: the records are still on their way.
+    pub fn flush_timeout(&self, timeout: Duration) -> Result<(), TimedOut> {
+        within(timeout, self.0.flush())
+    }
+
     /// Accepts no more records, and waits until all that were accepted are acknowledged or failed.
     pub fn close(&self) {
         block_on(self.0.close());
+    }
+
+    /// [`close`](Writer::close), but waits no longer than `timeout`.
+    ///
+    /// # Errors
+    /// [`TimedOut`]: the writer is closed, and its records are still on their way.
+    pub fn close_timeout(&self, timeout: Duration) -> Result<(), TimedOut> {
+        within(timeout, self.0.close())
     }
 
     /// Bytes of memory that records not yet acknowledged hold just now.
@@ -206,6 +262,14 @@ impl Delivery {
         block_on(self.0)
     }
 
+    /// Waits for it, but no longer than `timeout`; it can be waited for again.
+    ///
+    /// # Errors
+    /// [`TimedOut`]: the record is still on its way. Inside of it the errors of [`wait`](Delivery::wait).
+    pub fn wait_timeout(&mut self, timeout: Duration) -> Result<Result<Written, WriteError>, TimedOut> {
+        within(timeout, &mut self.0)
+    }
+
     /// The outcome if it is known already.
     pub fn outcome(&self) -> Option<Result<Written, WriteError>> {
         self.0.outcome()
@@ -224,13 +288,13 @@ impl Iterator for Reader {
     }
 }
 
-/// No record came in the time that the caller was ready to wait.
+/// It took longer than the caller was ready to wait. What was under way still is, and nothing is lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimedOut;
 
 impl std::fmt::Display for TimedOut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("no record came in time")
+        f.write_str("it took longer than the caller waits")
     }
 }
 
@@ -242,12 +306,23 @@ impl Reader {
     /// # Errors
     /// [`TimedOut`] if it does not; nothing is lost, the next call may return it.
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Result<Message, Error>>, TimedOut> {
-        block_until(self.0.next(), Some(StdInstant::now() + timeout)).ok_or(TimedOut)
+        within(timeout, self.0.next())
     }
 
     /// The next batch, whose records are read in place: the fastest way to read.
     pub fn next_batch(&mut self) -> Option<Result<Batch, Error>> {
         block_on(self.0.next_batch())
+    }
+
+    /// The next batch, if it comes within `timeout`.
+    ///
+    /// # Errors
+    /// [`TimedOut`] if it does not; nothing is lost, the next call may return it.
+    pub fn next_batch_timeout(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Option<Result<Batch, Error>>, TimedOut> {
+        within(timeout, self.0.next_batch())
     }
 
     /// The offset of the next record of a partition; `None` before anything was read of it.

@@ -23,7 +23,7 @@ use crate::handle::reader::Inbox;
 use crate::handle::writer::Topics;
 use crate::producer::{Clocks, Job, lock};
 use crate::time::{Instant, Now};
-use crate::wire::Frame;
+use crate::wire::SendQueue;
 
 /// The world outside: what a runtime lends to a client. None of its methods may block or call the gate back.
 pub trait Driver: Send + Sync + 'static {
@@ -41,7 +41,7 @@ pub trait Driver: Send + Sync + 'static {
     /// Ends a connection or the attempt to make one. Nothing is to be told of it any more.
     fn close(&self, conn: ConnId);
 
-    /// [`Gate::transmit`] has a frame for this connection.
+    /// [`Gate::transmit`] has something for this connection.
     fn ready(&self, conn: ConnId);
 
     /// [`Gate::handle_timeout`] is to be called at this time. Only ever brings the call forward: a later time than
@@ -51,6 +51,10 @@ pub trait Driver: Send + Sync + 'static {
     /// The client has ended: nothing will be asked for any more.
     fn stop(&self);
 }
+
+/// Bytes of frames that leave the machine at once: enough for a `writev` to be worth it, few enough that what has not been
+/// written yet can still be cancelled or go elsewhere.
+const PULL_BYTES: usize = 1 << 20;
 
 /// A result on its way to the one who waits for it.
 pub(crate) type Slot = Mutex<(Option<Result<Option<Answer>, Error>>, Option<Waker>)>;
@@ -121,9 +125,18 @@ impl Gate {
         self.step(|inner, now| inner.machine.handle(now, Input::Closed { conn, reason }));
     }
 
-    /// The next frame to send on this connection, if any.
-    pub fn transmit(&self, conn: ConnId) -> Option<Frame> {
-        self.step(|inner, now| inner.machine.poll_transmit(now, conn))
+    /// Moves the frames that this connection is to send to `unsent`, about 1 MiB of them at most; whether there may
+    /// be more. To be called when all of those before are written.
+    pub fn transmit(&self, conn: ConnId, unsent: &mut SendQueue) -> bool {
+        self.step(|inner, now| {
+            let mut pulled = 0;
+            while pulled < PULL_BYTES {
+                let Some(frame) = inner.machine.poll_transmit(now, conn) else { return false };
+                pulled += frame.len();
+                unsent.push(frame);
+            }
+            true
+        })
     }
 
     /// Does what is due.

@@ -27,20 +27,28 @@ const RUNTIMES: [(Runtime, &[&str]); 6] = [
     (Runtime::Blocking, &["--runtime", "blocking"]),
     (Runtime::Floor, &[]),
 ];
-const KINDS: [&str; 3] = ["produce", "consume", "latency"];
+/// What is measured, its name in the table, and whether there is a floor. Without a linger the size of batches, and with it most of
+/// the cost, follows from how the threads happen to run.
+const CASES: [(&[&str], &str, bool); 4] = [
+    (&["produce", "--linger", "5"], "produce", true),
+    (&["produce"], "produce, no linger", false),
+    (&["consume"], "consume", true),
+    (&["latency"], "latency", false),
+];
 /// Of so many records one is written alone, to measure its latency.
 const LATENCY_SHARE: usize = 100;
 
-/// Measures, tells the lines of the median rounds, and a table of them.
+/// Measures, tells the lines of the median rounds, and a table of them. Only `milena-conformance` itself can: it starts
+/// itself again and again.
 ///
 /// # Errors
 /// A measurement that failed.
 pub fn compare(comparison: &Comparison) -> Result<String> {
-    let mut lines: Vec<Vec<Vec<Line>>> = vec![RUNTIMES.map(|_| Vec::new()).into(); KINDS.len()];
+    let mut lines: Vec<Vec<Vec<Line>>> = vec![RUNTIMES.map(|_| Vec::new()).into(); CASES.len()];
     for _ in 0..comparison.rounds {
-        for (kind, lines) in KINDS.iter().zip(&mut lines) {
+        for ((kind, _, floor), lines) in CASES.iter().zip(&mut lines) {
             for ((runtime, arguments), lines) in RUNTIMES.iter().zip(lines) {
-                if *kind != "latency" || *runtime != Runtime::Floor {
+                if *floor || *runtime != Runtime::Floor {
                     lines.push(Line::measure(comparison, kind, *runtime, arguments)?);
                 }
             }
@@ -54,8 +62,8 @@ pub fn compare(comparison: &Comparison) -> Result<String> {
     }
     text.push_str("\n| | runtime | records/s | CPU s per million | to the best | to the floor | switches per request | peak MB | broker's CPU s per million |\n");
     text.push_str("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n");
-    for (kind, lines) in KINDS.iter().zip(&medians) {
-        rows(&mut text, kind, comparison.size, lines);
+    for ((_, name, _), lines) in CASES.iter().zip(&medians) {
+        rows(&mut text, name, comparison.size, lines);
     }
     text.truncate(text.trim_end().len());
     Ok(text)
@@ -68,7 +76,7 @@ fn median(mut lines: Vec<Line>) -> Option<Line> {
     (!lines.is_empty()).then(|| lines.swap_remove(middle))
 }
 
-fn rows(text: &mut String, kind: &str, size: usize, lines: &[Line]) {
+fn rows(text: &mut String, name: &str, size: usize, lines: &[Line]) {
     let is_floor = |line: &&Line| line.value("runtime") == "floor";
     let floor = lines.iter().find(is_floor).map(Line::cpu);
     let best = lines.iter().filter(|line| !is_floor(line)).map(Line::cpu).min_by(f64::total_cmp);
@@ -77,7 +85,7 @@ fn rows(text: &mut String, kind: &str, size: usize, lines: &[Line]) {
         let or_none = |key| if line.value(key).is_empty() { "-" } else { line.value(key) };
         let _ = writeln!(
             text,
-            "| {kind} {size} B | {} | {} | {:.4} | {} | {} | {} | {} | {} |",
+            "| {name} {size} B | {} | {} | {:.4} | {} | {} | {} | {} | {} |",
             line.value("runtime"),
             line.value("records_per_s"),
             line.cpu(),
@@ -108,16 +116,16 @@ impl Line {
         self.number("cpu_s_per_m")
     }
 
-    fn measure(comparison: &Comparison, kind: &str, runtime: Runtime, arguments: &[&str]) -> Result<Line> {
+    fn measure(comparison: &Comparison, kind: &[&str], runtime: Runtime, arguments: &[&str]) -> Result<Line> {
         let size = comparison.size.to_string();
-        let records = match kind {
+        let records = match kind[0] {
             "latency" => comparison.records.div_ceil(LATENCY_SHARE),
             _ => comparison.records,
         };
         let common = ["--size", &size, "--records", &records.to_string()].map(str::to_owned);
         if runtime == Runtime::Floor {
             return Ok(Line(output(
-                Command::new(std::env::current_exe()?).args(["bench", "floor", kind]).args(common),
+                Command::new(std::env::current_exe()?).args(["bench", "floor", kind[0]]).args(common),
             )?));
         }
         let mut broker = Command::new(std::env::current_exe()?)
@@ -131,7 +139,9 @@ impl Line {
         let bootstrap = ready.trim().strip_prefix("bootstrap=").unwrap_or_default();
         let line = output(
             Command::new(std::env::current_exe()?)
-                .args(["bench", kind, "--bootstrap-server", bootstrap, "--topic", "bench"])
+                .arg("bench")
+                .args(kind)
+                .args(["--bootstrap-server", bootstrap, "--topic", "bench"])
                 .args(arguments)
                 .args(common),
         );
@@ -140,7 +150,7 @@ impl Line {
         let mut did = String::new();
         told.read_to_string(&mut did)?;
         broker.wait()?;
-        Ok(Line(line?).with(kind, &Line(did), records))
+        Ok(Line(line?).with(kind[0], &Line(did), records))
     }
 
     /// With what the broker says of the same time.

@@ -85,6 +85,7 @@ pub(super) async fn latency<C: Client>(client: &C, bench: &Bench) -> Result<Stri
 pub(super) async fn writer<C: Client>(client: &C, bench: &Bench, values: &Values) -> Result<C::Writer> {
     let mut config = WriterConfig::new(&bench.topic).acks(bench.acks);
     config.compression = bench.codec;
+    config.linger = bench.linger;
     let writer = client.writer(config)?;
     writer.write(Record::new(values.at(0))).await?;
     Ok(writer)

@@ -99,6 +99,8 @@ pub struct Bench {
     pub acks: Acks,
     /// Whether to read owned messages one by one, not batches in place.
     pub messages: bool,
+    /// How long a batch that is not full waits for more: [`Kind::Produce`].
+    pub linger: Duration,
     /// How long to measure: [`Kind::Idle`] and [`Kind::Fairness`], each of their lines.
     pub seconds: u64,
 }
@@ -200,6 +202,7 @@ async fn measured<C: Client>(client: C, bench: &Bench, host: Host) -> Result<Str
 
 fn line(bench: &Bench, cost: &Cost, bytes: usize, more: &[(&str, u128)]) -> String {
     let Bench { runtime, records, size, codec, partitions, .. } = bench;
+    let linger = bench.linger.as_millis();
     let kind = match bench.kind {
         Kind::Produce => "produce",
         Kind::Consume if bench.messages => "consume-messages",
@@ -214,7 +217,7 @@ fn line(bench: &Bench, cost: &Cost, bytes: usize, more: &[(&str, u128)]) -> Stri
     };
     let (seconds, count) = (cost.elapsed.as_secs_f64(), *records as f64);
     let mut line = format!(
-        "bench={kind} runtime={runtime} records={records} size={size} codec={codec} partitions={partitions} acks={acks}"
+        "bench={kind} runtime={runtime} records={records} size={size} codec={codec} partitions={partitions} acks={acks} linger_ms={linger}"
     );
     // Writing to a String does not fail.
     let _ = write!(

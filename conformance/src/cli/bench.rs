@@ -1,6 +1,7 @@
 //! `milena-conformance bench`: one measurement against a running cluster, or all runtimes beside each other.
 
 use std::io::{self, Write as _};
+use std::time::Duration;
 
 use lexopt::{Arg, Parser, ValueExt as _};
 use milena_core::{Acks, Compression, Config};
@@ -24,8 +25,8 @@ one replica); `consume` wants one that `produce` has filled, or a null broker's.
   fairness  a task that gives way and sleeps, alone and beside a writer and a reader at full speed on the same thread;
             wants a null broker
   floor     the same bytes by one bare thread, without a client: encode, CRC, write; or read, CRC, walk the records
-  all       produce, consume and latency on every runtime, and the floor, against null brokers of its own: the median of
-            some rounds, as lines and as a table
+  all       produce (with a linger of 5 ms, so that all send batches alike, and without), consume and latency on every runtime,
+            and the floor, against null brokers of its own: the median of some rounds, as lines and as a table
 
 Options:
   --runtime RUNTIME  tokio, smol, async-std or blocking [default: tokio]; fairness: tokio or smol, on one thread
@@ -35,9 +36,10 @@ Options:
   --codec CODEC      none, gzip, snappy, lz4 or zstd [default: none]
   --partitions N     of the topic, if it has to be created [default: 6]
   --acks all|1|0     [default: all]
+  --linger MS        produce: how long a batch that is not full waits for more [default: 0]
   --messages         consume: read owned messages one by one, not batches in place
   --seconds S        idle, fairness: measure so long for each line [default: 10]
-  --rounds R         all: measure everything so many times [default: 5]
+  --rounds R         all: measure everything so many times [default: 3]
   --help             print this
 
 Output: what was asked for, then
@@ -97,9 +99,10 @@ fn options(parser: &mut Parser) -> Result<Option<Asked>, lexopt::Error> {
         partitions: 6,
         acks: Acks::All,
         messages: false,
+        linger: Duration::ZERO,
         seconds: 10,
     };
-    let (mut threads, mut rounds) = (None, 5);
+    let (mut threads, mut rounds) = (None, 3);
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Value(name) if name == "floor" && kind.is_none() => floor = true,
@@ -129,6 +132,7 @@ fn options(parser: &mut Parser) -> Result<Option<Asked>, lexopt::Error> {
             Arg::Long("codec") => bench.codec = parser.value()?.parse()?,
             Arg::Long("partitions") => bench.partitions = parser.value()?.parse()?,
             Arg::Long("acks") => bench.acks = parser.value()?.parse()?,
+            Arg::Long("linger") => bench.linger = Duration::from_millis(parser.value()?.parse()?),
             Arg::Long("messages") => bench.messages = true,
             Arg::Long("seconds") => bench.seconds = parser.value()?.parse()?,
             Arg::Long("rounds") => rounds = parser.value()?.parse()?,
@@ -161,6 +165,7 @@ fn options(parser: &mut Parser) -> Result<Option<Asked>, lexopt::Error> {
     Config::new(&bench.bootstrap).map_err(|error| error.to_string())?;
     bench.topic = topic.ok_or_else(|| missing("--topic"))?;
     rule(bench.kind != Kind::Latency || bench.acks == Acks::All, "--acks: latency is measured with all")?;
+    rule(bench.linger.is_zero() || bench.kind == Kind::Produce, "--linger: is for produce only")?;
     rule(!bench.messages || bench.kind == Kind::Consume, "--messages: is for consume only")?;
     rule(bench.seconds > 0, "--seconds: must be 1 or more")?;
     match (&mut bench.runtime, threads) {
@@ -201,11 +206,12 @@ mod tests {
             let bench = one(&format!("idle --bootstrap-server h --topic t --runtime {name} --seconds 60"));
             assert_eq!((bench.kind, bench.runtime, bench.seconds), (Kind::Idle, runtime, 60));
         }
+        assert_eq!(one("produce --bootstrap-server h --topic t --linger 5").linger.as_millis(), 5);
         let bench = one("floor consume --size 7 --records 9");
         assert_eq!((bench.kind, bench.runtime), (Kind::Consume, Runtime::Floor));
         assert_eq!((bench.size, bench.records), (7, 9));
-        let all = Comparison { size: 100, records: 2_000_000, rounds: 3 };
-        assert_eq!(parsed("all --rounds 3").unwrap(), Some(Asked::All(all)));
+        let all = Comparison { size: 100, records: 2_000_000, rounds: 7 };
+        assert_eq!(parsed("all --rounds 7").unwrap(), Some(Asked::All(all)));
         assert_eq!(parsed("--help").unwrap(), None);
     }
 
@@ -225,6 +231,7 @@ mod tests {
             ("produce --bootstrap-server h --topic t --messages", "--messages"),
             ("latency --bootstrap-server h --topic t --acks 1", "--acks"),
             ("produce --bootstrap-server h --topic t --runtime blocking --threads 2", "--threads"),
+            ("latency --bootstrap-server h --topic t --linger 5", "--linger"),
             ("floor", "what to measure"),
             ("floor latency", "floor"),
             ("floor produce --bootstrap-server h", "floor"),

@@ -310,8 +310,9 @@ struct Pump<S> {
     unsent: SendQueue,
 }
 
-/// Rounds of reading and writing before other tasks have their turn.
-const ROUNDS: usize = 32;
+/// Bytes read and written before other tasks have their turn: a few tenths of a millisecond. A peer on another core
+/// can fill a socket as fast as it is read, so that it would never be found empty.
+const TURN_BYTES: usize = 1 << 20;
 
 impl<S: Stream> Pump<S> {
     fn poll(
@@ -322,28 +323,29 @@ impl<S: Stream> Pump<S> {
         link: &Link,
     ) -> Poll<Option<CloseReason>> {
         link.wake.register(cx);
-        for _ in 0..ROUNDS {
+        let mut moved = 0;
+        while moved < TURN_BYTES {
             if link.closed.load(Ordering::Acquire) {
                 return Poll::Ready(None);
             }
             match (self.poll_write(cx, gate, conn, link), self.poll_read(cx, gate, conn)) {
                 (Err(reason), _) | (_, Err(reason)) => return Poll::Ready(Some(reason)),
-                (Ok(Poll::Pending), Ok(Poll::Pending)) => return Poll::Pending,
-                _ => {}
+                (Ok(0), Ok(0)) => return Poll::Pending,
+                (Ok(written), Ok(read)) => moved += written + read,
             }
         }
         cx.waker().wake_by_ref();
         Poll::Pending
     }
 
-    /// Pulls and writes; pending when there is nothing to write, or no room.
+    /// Pulls and writes; how many bytes: none when there is nothing to write, or no room.
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
         gate: &Gate,
         conn: ConnId,
         link: &Link,
-    ) -> Result<Poll<()>, CloseReason> {
+    ) -> Result<usize, CloseReason> {
         if self.unsent.is_empty()
             && link.ready.swap(false, Ordering::AcqRel)
             && gate.transmit(conn, &mut self.unsent)
@@ -351,42 +353,36 @@ impl<S: Stream> Pump<S> {
             link.ready.store(true, Ordering::Release);
         }
         if self.unsent.is_empty() {
-            return Ok(Poll::Pending);
+            return Ok(0);
         }
-        let mut room = true;
+        let mut written = 0;
         let stream = &mut self.stream;
-        let written = self.unsent.write_with(|segments| match stream.poll_write(cx, segments) {
-            Poll::Ready(written) => written,
-            Poll::Pending => {
-                room = false;
-                Ok(0)
+        let result = self.unsent.write_with(|segments| {
+            if let Poll::Ready(result) = stream.poll_write(cx, segments) {
+                written = result?;
             }
+            Ok(written)
         });
-        written.map_err(|error| CloseReason::io(&error))?;
-        Ok(if room { Poll::Ready(()) } else { Poll::Pending })
+        result.map(|()| written).map_err(|error: io::Error| CloseReason::io(&error))
     }
 
-    fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        gate: &Gate,
-        conn: ConnId,
-    ) -> Result<Poll<()>, CloseReason> {
-        match self.stream.poll_read(cx, self.framer.buffer()) {
-            Poll::Pending => return Ok(Poll::Pending),
+    /// Reads, and hands on the frames that are whole; how many bytes: none when there are none.
+    fn poll_read(&mut self, cx: &mut Context<'_>, gate: &Gate, conn: ConnId) -> Result<usize, CloseReason> {
+        let read = match self.stream.poll_read(cx, self.framer.buffer()) {
+            Poll::Pending => return Ok(0),
             Poll::Ready(Err(error)) => return Err(CloseReason::io(&error)),
             Poll::Ready(Ok(0)) => {
                 let mid_frame = !self.framer.buffer().is_empty();
                 return Err(CloseReason::Eof { mid_frame, before_first_answer: !self.answered });
             }
-            Poll::Ready(Ok(_)) => {}
-        }
+            Poll::Ready(Ok(read)) => read,
+        };
         let failed = self.framer.take_frames(&mut self.frames);
         if !self.frames.is_empty() {
             self.answered = true;
             gate.frames(conn, self.frames.drain(..));
         }
         failed.map_err(CloseReason::Frame)?;
-        Ok(Poll::Ready(()))
+        Ok(read)
     }
 }

@@ -41,17 +41,21 @@ pub(crate) fn within<F: Future>(timeout: Duration, future: F) -> Result<F::Outpu
 /// The output, or `None` if it is not there at the deadline.
 fn block_until<F: Future>(future: F, deadline: Option<Instant>) -> Option<F::Output> {
     let mut future = pin!(future);
+    let mut over = false;
     WAKER.with(|waker| {
         loop {
             if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(waker)) {
                 return Some(output);
             }
-            match deadline {
+            if over {
+                return None;
+            }
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            // A future that only gave way to others is asked once more, however late it is.
+            over = left.is_some_and(|left| left.is_zero());
+            match left {
                 None => thread::park(),
-                Some(deadline) => match deadline.checked_duration_since(Instant::now()) {
-                    Some(left) if !left.is_zero() => thread::park_timeout(left),
-                    _ => return None,
-                },
+                Some(left) => thread::park_timeout(left),
             }
         }
     })

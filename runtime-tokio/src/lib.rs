@@ -37,12 +37,14 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, IoSlice};
-use std::task::{Context, Poll, ready};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant as StdInstant, SystemTime};
 
 use bytes::BytesMut;
 use milena_core::drive::Runtime;
 pub use milena_core::*;
+use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 
@@ -155,24 +157,13 @@ impl Runtime for Tokio {
 #[derive(Debug)]
 pub struct Socket(TcpStream);
 
+/// tokio's own reads and writes know from a short one that the socket is at its end, which saves asking it again.
 impl drive::Stream for Socket {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.0.poll_read_ready(cx))?;
-            match self.0.try_read_buf(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
-            }
-        }
+        pin!(self.0.read_buf(buffer)).poll(cx)
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, segments: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.0.poll_write_ready(cx))?;
-            match self.0.try_write_vectored(segments) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                result => return Poll::Ready(result),
-            }
-        }
+        Pin::new(&mut self.0).poll_write_vectored(cx, segments)
     }
 }

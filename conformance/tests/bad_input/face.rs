@@ -7,36 +7,52 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use milena_core::{
-    Config, Error, Message, NewTopic, ReaderConfig, Record, WriteError, WriterConfig, Written,
+    Client, Config, Error, Message, NewTopic, ReaderConfig, Record, WriteError, WriterConfig, Written,
 };
 
 /// A runtime's adapter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Face {
     Tokio,
+    Smol,
+    AsyncStd,
     Blocking,
 }
 
-pub(crate) const FACES: [Face; 2] = [Face::Tokio, Face::Blocking];
+pub(crate) const FACES: [Face; 4] = [Face::Tokio, Face::Smol, Face::AsyncStd, Face::Blocking];
 
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
 impl Face {
+    /// Runs this with a client of an async runtime.
+    fn with_client<T>(self, config: Config, run: impl AsyncFnOnce(Client) -> T) -> T {
+        match self {
+            Face::Tokio => block_on(async { run(milena_tokio::client(config).unwrap()).await }),
+            Face::Smol => smol::block_on(run(milena_async_std::smol::client(config).unwrap())),
+            Face::AsyncStd => {
+                async_std::task::block_on(run(milena_async_std::async_std::client(config).unwrap()))
+            }
+            Face::Blocking => unreachable!("it has calls of its own"),
+        }
+    }
+
     pub(crate) fn connect(self, config: Config) -> Result<(), Error> {
         match self {
-            Face::Tokio => block_on(async { milena_tokio::connect(config).await.map(drop) }),
+            Face::Tokio => block_on(milena_tokio::connect(config)).map(drop),
+            Face::Smol => smol::block_on(milena_async_std::smol::connect(config)).map(drop),
+            Face::AsyncStd => {
+                async_std::task::block_on(milena_async_std::async_std::connect(config)).map(drop)
+            }
             Face::Blocking => milena_blocking::connect(config).map(drop),
         }
     }
 
     pub(crate) fn create_topic(self, config: Config, topic: NewTopic) -> Result<(), Error> {
         match self {
-            Face::Tokio => {
-                block_on(async { milena_tokio::client(config).unwrap().create_topic(topic).await })
-            }
             Face::Blocking => milena_blocking::client(config).unwrap().create_topic(topic),
+            _ => self.with_client(config, async |client| client.create_topic(topic).await),
         }
     }
 
@@ -48,13 +64,11 @@ impl Face {
     ) -> Vec<Result<Written, WriteError>> {
         let records = records.iter().copied();
         match self {
-            Face::Tokio => block_on(async {
-                let client = milena_tokio::client(config).unwrap();
-                client.writer(writer).unwrap().write_all(records).await
-            }),
             Face::Blocking => {
                 milena_blocking::client(config).unwrap().writer(writer).unwrap().write_all(records)
             }
+            _ => self
+                .with_client(config, async |client| client.writer(writer).unwrap().write_all(records).await),
         }
     }
 
@@ -66,8 +80,10 @@ impl Face {
         limit: usize,
     ) -> Vec<Result<Message, Error>> {
         match self {
-            Face::Tokio => block_on(async {
-                let client = milena_tokio::client(config).unwrap();
+            Face::Blocking => {
+                milena_blocking::client(config).unwrap().reader(reader).unwrap().take(limit).collect()
+            }
+            _ => self.with_client(config, async |client| {
                 let mut reader = client.reader(reader).unwrap();
                 let mut items = Vec::new();
                 while items.len() < limit
@@ -77,9 +93,6 @@ impl Face {
                 }
                 items
             }),
-            Face::Blocking => {
-                milena_blocking::client(config).unwrap().reader(reader).unwrap().take(limit).collect()
-            }
         }
     }
 }
@@ -105,12 +118,15 @@ pub(crate) fn writer() -> WriterConfig {
 
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
-/// Runs a test on every runtime's adapter in bounded time, and sees to it that no thread or task of the client panics.
+/// Runs a test on every runtime's adapter at the same time, in bounded time, and sees to it that no thread or task of the client
+/// panics. The tests wait more than they work.
 pub(crate) fn on_each(test: impl Fn(Face) + Send + Sync + Clone + 'static) {
-    for face in FACES {
-        let test = test.clone();
-        within(Duration::from_secs(20), move || test(face));
-    }
+    std::thread::scope(|scope| {
+        for face in FACES {
+            let test = test.clone();
+            scope.spawn(move || within(Duration::from_secs(20), move || test(face)));
+        }
+    });
 }
 
 /// Runs a test in bounded time; panics of the library count even where its runtime swallows them.

@@ -77,6 +77,8 @@ struct Refresh {
     in_flight: bool,
     /// Someone asked for it since the last one left.
     wanted: bool,
+    /// A topic is wanted that no request has named yet: that is no repetition, and waits for nothing.
+    new_topic: bool,
     last: Option<Instant>,
     /// Requests that failed, in a row.
     failures: u32,
@@ -134,6 +136,7 @@ impl Cluster {
 
     /// Starts using a topic: it is part of every metadata request until [`release`](Self::release).
     pub(crate) fn want(&mut self, topic: &Arc<str>) {
+        self.refresh.new_topic |= !self.topics.contains_key(topic);
         let entry = self.topics.entry(topic.clone()).or_default();
         entry.users += 1;
         self.ask_again(topic);
@@ -173,7 +176,7 @@ impl Cluster {
             oldest.map(|name| self.topics.remove(&name));
         }
         self.topics.insert(topic.clone(), Topic { keep_until: Some(keep_until), ..Topic::default() });
-        self.refresh.wanted = true;
+        (self.refresh.new_topic, self.refresh.wanted) = (true, true);
     }
 
     /// The leader of a partition for a call; `None` if that is not known just now.
@@ -267,7 +270,8 @@ impl Cluster {
             return None;
         }
         if self.refresh.wanted {
-            return Some(self.refresh.not_before);
+            let at_once = self.refresh.new_topic && self.refresh.failures == 0;
+            return Some(if at_once { Instant::default() } else { self.refresh.not_before });
         }
         // Nothing is asked for its age before anything was asked for at all.
         self.refresh.last.map(|last| last + self.config.metadata_max_age)
@@ -279,7 +283,7 @@ impl Cluster {
             return None;
         }
         self.refresh.in_flight = true;
-        self.refresh.wanted = false;
+        (self.refresh.wanted, self.refresh.new_topic) = (false, false);
         let called =
             |topic: &Topic| topic.error.is_none() && topic.keep_until.is_some_and(|until| until > now);
         self.topics.retain(|_, topic| topic.users > 0 || called(topic));

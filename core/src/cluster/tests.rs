@@ -164,6 +164,30 @@ fn one_request_at_a_time() {
     assert!(script.cluster.poll_request(at(121)).is_some());
 }
 
+/// The first write after a connect waited for a tenth of a second, as if its topic had been asked for before.
+#[test]
+fn a_topic_that_was_never_asked_for_is_asked_for_at_once() {
+    let mut script = Script::new();
+    script.answer(1_000, NEWEST, answer(ErrorCode::NONE, 1, &[(0, 1, 0)]));
+    let other: Arc<str> = "u".into();
+    script.cluster.want(&other);
+    let (_, request) = script.cluster.poll_request(at(1_000)).expect("nothing is waited for");
+    assert_eq!(request.topics.map(|topics| topics.len()), Some(2));
+    // One that is wanted meanwhile is asked for as soon as the answer is there, but only once.
+    script.cluster.keep(at(1_000), &"v".into());
+    let mut known = answer(ErrorCode::NONE, 1, &[(0, 1, 0)]);
+    known.topics.push(MetadataResponseTopic { name: Some(Str::from("u")), ..known.topics[0].clone() });
+    script.cluster.on_metadata(at(1_001), &mut script.rng, known.clone(), NEWEST);
+    assert!(script.cluster.poll_request(at(1_001)).is_some());
+    script.cluster.on_metadata(at(1_002), &mut script.rng, known, NEWEST);
+    assert!(script.cluster.poll_request(at(1_050)).is_none());
+    // What failed is repeated, whatever else is wanted.
+    assert!(script.cluster.poll_request(at(1_400)).is_some());
+    (0..4).for_each(|_| script.cluster.on_failure(at(1_400), &mut script.rng, Error::Closed));
+    script.cluster.want(&"w".into());
+    assert!(script.cluster.poll_request(at(1_400)).is_none());
+}
+
 #[test]
 fn unsettled_answers_are_asked_for_again_with_growing_pauses() {
     let mut script = Script::new();

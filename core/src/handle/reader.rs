@@ -24,6 +24,8 @@ pub struct Reader {
     config: Arc<ReaderConfig>,
     inbox: Arc<Inbox>,
     open: Option<Opened>,
+    /// A chunk was read to its end: the next call gives way to other tasks first.
+    give_way: bool,
     /// For each partition read from: the next offset, and the end of the log when it was fetched.
     progress: BTreeMap<i32, (i64, i64)>,
 }
@@ -75,7 +77,15 @@ impl Reader {
             .shared
             .gate
             .open_reader(inbox.clone(), |reader| Command::OpenReader { reader, config: config.clone() });
-        Ok(Reader { client: client.clone(), id, config, inbox, open: None, progress: BTreeMap::new() })
+        Ok(Reader {
+            client: client.clone(),
+            id,
+            config,
+            inbox,
+            open: None,
+            give_way: false,
+            progress: BTreeMap::new(),
+        })
     }
 
     /// The next record; `None` at the end ([`Until::End`](crate::Until::End)), and behind an error that ended the reader.
@@ -124,6 +134,13 @@ impl Reader {
                 self.close_chunk();
             }
             let mut fetched = lock(&self.inbox.0);
+            let give_way = std::mem::take(&mut self.give_way);
+            // A task that reads on and on would keep the tasks of its thread, the connections' too, from running until
+            // all that is fetched is read: once for each chunk they have their turn.
+            if give_way && !fetched.chunks.is_empty() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             if let Some(chunk) = fetched.chunks.pop_front() {
                 self.open = Some(Opened::new(chunk, &self.config));
                 continue;
@@ -141,6 +158,7 @@ impl Reader {
     /// A chunk is read: its bytes are free for the next fetch.
     fn close_chunk(&mut self) {
         let Some(open) = self.open.take() else { return };
+        self.give_way = true;
         self.progress.insert(open.partition, (open.position, open.log_end));
         self.client.shared.gate.command(Command::Consumed { reader: self.id, bytes: open.bytes });
     }

@@ -7,6 +7,7 @@
 //! - [`fuzz`]: properties of everything that reads a peer's bytes, for fuzzers and for tests;
 //! - [`suite`]: scenarios that every runtime must pass, and a table of those that pass;
 //! - [`face`]: one face for the handles of every adapter;
+//! - [`null_broker`]: a broker that costs next to nothing, to measure clients against;
 //! - [`mod@bench`]: what the binary `milena-conformance bench` runs.
 
 pub mod bench;
@@ -15,6 +16,7 @@ pub mod cluster;
 pub mod face;
 pub mod fuzz;
 pub mod kafka;
+pub mod null_broker;
 pub mod oracle;
 mod random;
 pub mod sim;

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use lexopt::{Arg, Parser};
-use milena_conformance::cli::{Failure, bench, broker, fuzz, kafka, oracle, simulate};
+use milena_conformance::cli::{Failure, bench, broker, fuzz, kafka, null_broker, oracle, simulate};
 use milena_conformance::fuzz::Meter;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -20,12 +20,13 @@ const HELP: &str = "\
 Usage: milena-conformance COMMAND [OPTIONS]
 
 Commands:
-  broker    run a simulated Kafka cluster
-  kafka     run a real Apache Kafka
-  bench     measure writing, reading or latency against a running cluster
-  fuzz      run the fuzz targets, or write their seeds
-  oracle    check Milena's bytes against those of Java's client
-  simulate  clients and a simulated cluster on virtual time, from seeds
+  broker       run a simulated Kafka cluster
+  null-broker  run a broker that costs next to nothing, to measure clients against
+  kafka        run a real Apache Kafka
+  bench        measure a client, or all of them beside each other
+  fuzz         run the fuzz targets, or write their seeds
+  oracle       check Milena's bytes against those of Java's client
+  simulate     clients and a simulated cluster on virtual time, from seeds
 
 `milena-conformance COMMAND --help` tells the options of a command. The exit code is 0 when all went well, 1 when
 something failed, 2 when the command line is wrong.
@@ -59,6 +60,7 @@ fn run(parser: &mut Parser) -> Result<(), Failure> {
     };
     match command.as_str() {
         "broker" => broker::run(parser),
+        "null-broker" => null_broker::run(parser),
         "kafka" => kafka::run(parser),
         "bench" => bench::run(parser),
         "oracle" => oracle::run(parser),

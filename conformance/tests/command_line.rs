@@ -1,5 +1,6 @@
-//! The binary's exit codes, and its benches against a simulated cluster.
+//! The binary's exit codes, and its benches against a simulated cluster and a null broker.
 
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,6 +30,7 @@ fn a_wrong_command_line_is_exit_code_2() {
         (&["brokr"], "brokr"),
         (&["--colour"], "--colour"),
         (&["broker", "--colour"], "--colour"),
+        (&["null-broker", "--nodes", "3"], "--nodes"),
         (&["kafka", "--colour"], "--colour"),
         (&["bench", "produce"], "--bootstrap-server"),
         (&["oracle"], "no file is given"),
@@ -51,6 +53,7 @@ fn help_is_no_failure() {
     for args in [
         &["--help"][..],
         &["broker", "--help"],
+        &["null-broker", "--help"],
         &["kafka", "--help"],
         &["bench", "--help"],
         &["oracle", "--help"],
@@ -112,7 +115,8 @@ fn number(line: &str, key: &str) -> f64 {
 #[test]
 fn benches_measure_what_they_say() {
     let cluster = Cluster::builder().nodes(3).start().unwrap();
-    for (runtime, codec) in [("tokio", "none"), ("blocking", "zstd")] {
+    for (runtime, codec) in [("tokio", "none"), ("smol", "none"), ("async-std", "lz4"), ("blocking", "zstd")]
+    {
         let bench = |kind: &[&str], records: &str| {
             let bootstrap = cluster.bootstrap();
             let common = ["--bootstrap-server", &bootstrap, "--topic", runtime, "--runtime", runtime];
@@ -125,7 +129,7 @@ fn benches_measure_what_they_say() {
         let (code, line, error) = bench(&["produce"], "20000");
         assert_eq!(code, Some(0), "{error}");
         let asked = format!(
-            "bench=produce runtime={runtime} records=20000 size=100 codec={codec} partitions=3 acks=all "
+            "bench=produce runtime={runtime} records=20000 size=100 codec={codec} partitions=3 acks=all linger_ms=0 "
         );
         assert!(line.starts_with(&asked) && line.ends_with('\n') && line.lines().count() == 1, "{line}");
         assert!(number(&line, "records_per_s") > 0.0 && number(&line, "cpu_s_per_m") > 0.0, "{line}");
@@ -152,4 +156,81 @@ fn benches_measure_what_they_say() {
         assert!(number(&line, "p50_us") <= number(&line, "p99_us"), "{line}");
         assert!(number(&line, "p99_us") <= number(&line, "max_us"), "{line}");
     }
+}
+
+#[test]
+fn the_floor_is_told_as_the_benches_are() {
+    for (kind, records) in [("produce", 2_000..=2_000), ("consume", 2_000..=12_000)] {
+        let output = run(&["bench", "floor", kind, "--records", "2000", "--size", "100"]);
+        let line = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{line}");
+        assert!(line.starts_with(&format!("bench={kind} runtime=floor records=")), "{line}");
+        assert!(records.contains(&(number(&line, "records") as i32)), "{line}");
+        assert!(number(&line, "cpu_s_per_m") > 0.0, "{line}");
+    }
+}
+
+#[test]
+fn all_runtimes_are_compared_in_one_table() {
+    let output = run(&["bench", "all", "--records", "2000", "--rounds", "1"]);
+    let (told, error) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert_eq!(output.status.code(), Some(0), "{error}");
+    let (lines, table) = told.split_once("\n\n").unwrap();
+    // Four measurements on five runtimes, and two floors.
+    assert_eq!(lines.lines().count(), 22, "{lines}");
+    assert_eq!(table.lines().count(), 2 + 22, "{table}");
+    for line in lines.lines().filter(|line| !line.contains("runtime=floor")) {
+        assert!(number(line, "requests") >= 1.0 && number(line, "switches_per_request") >= 0.0, "{line}");
+        assert!(number(line, "broker_cpu_s_per_m") > 0.0, "{line}");
+    }
+    for row in ["| produce 100 B | tokio |", "| consume 100 B | floor |", "| latency 100 B | blocking |"] {
+        assert!(table.contains(row), "{table}");
+    }
+}
+
+#[test]
+fn a_null_broker_lives_as_long_as_its_input_and_tells_what_it_did() {
+    let mut broker = Command::new(env!("CARGO_BIN_EXE_milena-conformance"))
+        .args(["null-broker", "--topic", "t:2"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(broker.stdout.take().unwrap());
+    let mut ready = String::new();
+    told.read_line(&mut ready).unwrap();
+    let bootstrap = ready.trim().strip_prefix("bootstrap=").unwrap();
+    for (kind, lines) in [("latency", 1), ("fairness", 2)] {
+        let arguments = ["bench", kind, "--bootstrap-server", bootstrap, "--topic", "t", "--runtime", "smol"];
+        let output = run(&[&arguments[..], &["--records", "50", "--seconds", "1"]].concat());
+        let line = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(line.lines().count(), lines, "{line}");
+        if kind == "fairness" {
+            assert!(number(line.lines().last().unwrap(), "read_per_s") > 0.0, "{line}");
+        }
+    }
+    drop(broker.stdin.take());
+    let mut did = String::new();
+    told.read_to_string(&mut did).unwrap();
+    assert!(broker.wait().unwrap().success());
+    assert!(number(&did, "produces") >= 51.0 && number(&did, "fetches") >= 1.0, "{did}");
+}
+
+#[test]
+fn idleness_is_measured_with_each_that_a_client_can_hold() {
+    let cluster = Cluster::builder().nodes(3).topic("t", 100).start().unwrap();
+    let bootstrap = cluster.bootstrap();
+    let output = run(&["bench", "idle", "--bootstrap-server", &bootstrap, "--topic", "t", "--seconds", "1"]);
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    for (line, holding) in told.lines().zip(["metadata", "writer", "reader"]) {
+        assert!(
+            line.starts_with(&format!("bench=idle runtime=tokio holding={holding} seconds=1 ")),
+            "{line}"
+        );
+        assert!(number(line, "switches_per_min") >= 0.0 && number(line, "cpu_ms_per_min") >= 0.0, "{line}");
+    }
+    assert_eq!(told.lines().count(), 3, "{told}");
 }

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use milena_core::{Client, Config, ReaderConfig, Record, WriterConfig};
@@ -46,22 +46,33 @@ async fn live(client: Client, number: usize) {
     }
 }
 
-/// A broker in a process of its own: what it keeps would look like a leak. It ends when its standard input does.
-fn broker() -> (ChildStdin, String) {
-    let mut broker = Command::new(env!("CARGO_BIN_EXE_milena-conformance"))
-        .args(["broker", "--topic", "t"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    BufReader::new(broker.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    (broker.stdin.take().unwrap(), line.trim().strip_prefix("bootstrap=").unwrap().to_owned())
+/// A broker in a process of its own: what it keeps would look like a leak.
+struct Broker(Child);
+
+impl Broker {
+    fn start() -> (Self, String) {
+        let mut broker = Command::new(env!("CARGO_BIN_EXE_milena-conformance"))
+            .args(["broker", "--topic", "t"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(broker.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        (Broker(broker), line.trim().strip_prefix("bootstrap=").unwrap().to_owned())
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        // It ends with its standard input, which waiting closes.
+        let _ = self.0.wait();
+    }
 }
 
 /// Lives so many lives, and sees what is left at their end.
 fn thousand(runtime: &str, tasks: impl Fn() -> usize, mut one: impl FnMut(&Config, usize)) {
-    let (_broker, bootstrap) = broker();
+    let (_broker, bootstrap) = Broker::start();
     let config = Config::new(&bootstrap).unwrap();
     (0..WARM_UP).for_each(|number| one(&config, number));
     let before = settled(&tasks, None);

@@ -1,19 +1,33 @@
-//! Benches of the client: throughput of writing and reading, and the latency of one write.
+//! Benches of the client: throughput of writing and reading and what it would cost without a client, the latency of one
+//! write, the cost of doing nothing, and how long others wait for their turn.
 //!
 //! Only the steady part is measured: connecting, creating the topic and a first record come before.
 
+mod compare;
+mod fairness;
+mod floor;
+mod idle;
+mod load;
 mod measure;
+mod values;
 
 use std::error::Error as StdError;
-use std::fmt::Write as _;
-use std::time::Instant;
+use std::fmt::{self, Write as _};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
+use milena_async_std::{AsyncIo, async_std as on_async_std, smol as on_smol};
 use milena_core::protocol::ErrorCode;
-use milena_core::{Acks, Compression, Config, Error, NewTopic, ReaderConfig, Record, Until, WriterConfig};
+use milena_core::{Acks, Compression, Config, Error, NewTopic, drive};
 use tokio::runtime::Builder;
 
-use crate::face::{Client, Delivery, Reader, Writer, at_once};
-use measure::{Cost, Mark, peak_rss_mb};
+use crate::face::{Client, at_once};
+pub use compare::{Comparison, compare};
+pub(crate) use measure::process_cpu;
+use measure::{Cost, peak_rss_mb};
+pub(crate) use values::Values;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +38,10 @@ pub enum Kind {
     Consume,
     /// Records written one at a time.
     Latency,
+    /// A client that has nothing to do.
+    Idle,
+    /// A task beside a writer and a reader on one thread.
+    Fairness,
 }
 
 /// The client's runtime.
@@ -34,8 +52,27 @@ pub enum Runtime {
         /// Worker threads.
         threads: usize,
     },
+    /// smol: its global executor, one thread beside the one that waits; for [`Kind::Fairness`] one thread for both.
+    Smol,
+    /// async-std.
+    AsyncStd,
     /// Threads.
     Blocking,
+    /// No client: one thread does what can't be left out. For [`Kind::Produce`] and [`Kind::Consume`].
+    Floor,
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Runtime::Tokio { threads: 0 } => f.write_str("tokio"),
+            Runtime::Tokio { threads } => write!(f, "tokio-{threads}"),
+            Runtime::Smol => f.write_str("smol"),
+            Runtime::AsyncStd => f.write_str("async-std"),
+            Runtime::Blocking => f.write_str("blocking"),
+            Runtime::Floor => f.write_str("floor"),
+        }
+    }
 }
 
 /// One measurement.
@@ -61,16 +98,44 @@ pub struct Bench {
     pub acks: Acks,
     /// Whether to read owned messages one by one, not batches in place.
     pub messages: bool,
+    /// How long a batch that is not full waits for more: [`Kind::Produce`].
+    pub linger: Duration,
+    /// How long to measure: [`Kind::Idle`] and [`Kind::Fairness`], each of their lines.
+    pub seconds: u64,
 }
 
 type Result<T> = std::result::Result<T, Box<dyn StdError>>;
 
-/// Measures, and tells it in one line of `key=value` pairs.
+/// A future to be spawned, or to wait for.
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What some benches need of a runtime beside a client.
+#[derive(Clone)]
+struct Host {
+    spawn: Arc<dyn Fn(Task) + Send + Sync>,
+    sleep: fn(Duration) -> Task,
+}
+
+impl Host {
+    fn new(spawn: impl Fn(Task) + Send + Sync + 'static, sleep: fn(Duration) -> Task) -> Self {
+        Host { spawn: Arc::new(spawn), sleep }
+    }
+}
+
+/// Measures, and tells it in lines of `key=value` pairs: one, or two or three where something is measured with and without.
 ///
 /// # Errors
 /// Those of the client; records that were not acknowledged; fewer records in the topic than are to be read.
 pub fn run(bench: &Bench) -> Result<String> {
+    if bench.runtime == Runtime::Floor {
+        return floor::run(bench);
+    }
     let config = Config::new(&bench.bootstrap)?;
+    let async_io_sleep = |time| -> Task {
+        Box::pin(async move {
+            smol::Timer::after(time).await;
+        })
+    };
     match bench.runtime {
         Runtime::Tokio { threads } => {
             let mut builder = match threads {
@@ -78,13 +143,39 @@ pub fn run(bench: &Bench) -> Result<String> {
                 _ => Builder::new_multi_thread(),
             };
             let runtime = builder.worker_threads(threads.max(1)).enable_all().build()?;
-            runtime.block_on(async { measured(milena_tokio::connect(config).await?, bench).await })
+            let host = Host::new(|task| drop(tokio::spawn(task)), |time| Box::pin(tokio::time::sleep(time)));
+            runtime.block_on(async { measured(milena_tokio::connect(config).await?, bench, host).await })
         }
-        Runtime::Blocking => at_once(measured(milena_blocking::connect(config)?, bench)),
+        Runtime::Smol if bench.kind == Kind::Fairness => {
+            let executor = Arc::new(smol::Executor::new());
+            let spawn = |executor: &Arc<smol::Executor<'static>>| {
+                let executor = executor.clone();
+                move |task: Task| executor.spawn(task).detach()
+            };
+            let client = drive::start(AsyncIo::new(spawn(&executor)), config, [0; 32])?;
+            let host = Host::new(spawn(&executor), async_io_sleep);
+            smol::block_on(executor.run(async { measured(client, bench, host).await }))
+        }
+        Runtime::Smol => {
+            let host = Host::new(|task| smol::spawn(task).detach(), async_io_sleep);
+            smol::block_on(async { measured(on_smol::connect(config).await?, bench, host).await })
+        }
+        Runtime::AsyncStd => {
+            let host = Host::new(|task| drop(async_std::task::spawn(task)), async_io_sleep);
+            async_std::task::block_on(async {
+                measured(on_async_std::connect(config).await?, bench, host).await
+            })
+        }
+        Runtime::Blocking => {
+            let sleep = |time| -> Task { Box::pin(async move { thread::sleep(time) }) };
+            let host = Host::new(|task| drop(thread::spawn(|| at_once(task))), sleep);
+            at_once(measured(milena_blocking::connect(config)?, bench, host))
+        }
+        Runtime::Floor => unreachable!("it has no client"),
     }
 }
 
-async fn measured<C: Client>(client: C, bench: &Bench) -> Result<String> {
+async fn measured<C: Client>(client: C, bench: &Bench, host: Host) -> Result<String> {
     if bench.kind != Kind::Consume {
         match client.create_topic(NewTopic::new(&bench.topic, bench.partitions)).await {
             Err(Error::Rejected { code: ErrorCode::TOPIC_ALREADY_EXISTS, .. }) => {}
@@ -92,105 +183,23 @@ async fn measured<C: Client>(client: C, bench: &Bench) -> Result<String> {
         }
     }
     match bench.kind {
-        Kind::Produce => produce(&client, bench).await,
-        Kind::Consume => consume(&client, bench).await,
-        Kind::Latency => latency(&client, bench).await,
+        Kind::Produce => load::produce(&client, bench).await,
+        Kind::Consume => load::consume(&client, bench).await,
+        Kind::Latency => load::latency(&client, bench).await,
+        Kind::Idle => idle::run(&client, bench, &host).await,
+        Kind::Fairness => fairness::run(&client, bench, &host).await,
     }
-}
-
-/// One record in so many is asked what became of it: a batch has many more, and all of a batch fail together.
-const SAMPLE: usize = 16;
-
-async fn produce<C: Client>(client: &C, bench: &Bench) -> Result<String> {
-    let values = Values::new(bench.size);
-    let writer = writer(client, bench, &values).await?;
-    let mut sample = Vec::with_capacity(bench.records.div_ceil(SAMPLE) + 1);
-    let mark = Mark::now();
-    for i in 0..bench.records {
-        let delivery = writer.enqueue(Record::new(values.at(i))).await?;
-        if i % SAMPLE == 0 || i + 1 == bench.records {
-            sample.push(delivery);
-        }
-    }
-    writer.flush().await;
-    let cost = mark.cost();
-    let mut failures = sample.iter().filter_map(failure);
-    if let Some(first) = failures.next() {
-        let failed = failures.count() + 1;
-        return Err(format!("{failed} of {} records asked after failed: {first}", sample.len()).into());
-    }
-    Ok(line(bench, &cost, bench.records * bench.size, &[]))
-}
-
-/// Its error, or none if it was acknowledged.
-fn failure(delivery: &impl Delivery) -> Option<String> {
-    match delivery.outcome() {
-        Some(Ok(_)) => None,
-        Some(Err(error)) => Some(error.to_string()),
-        None => Some("nothing became of it".to_owned()),
-    }
-}
-
-async fn consume<C: Client>(client: &C, bench: &Bench) -> Result<String> {
-    let mut config = ReaderConfig::new(&bench.topic);
-    config.until = Until::End;
-    let mark = Mark::now();
-    let mut reader = client.reader(config)?;
-    let (mut records, mut bytes) = (0, 0);
-    while records < bench.records {
-        let too_few = || format!("topic {:?} has only {records} records to read", bench.topic);
-        if bench.messages {
-            let message = reader.next().await.ok_or_else(too_few)??;
-            (records, bytes) = (records + 1, bytes + message.value.map_or(0, |value| value.len()));
-            continue;
-        }
-        let mut batch = reader.next_batch().await.ok_or_else(too_few)??;
-        while let Some(record) = batch.next_record() {
-            (records, bytes) = (records + 1, bytes + record?.value.map_or(0, <[u8]>::len));
-        }
-    }
-    let cost = mark.cost();
-    Ok(line(&Bench { records, ..bench.clone() }, &cost, bytes, &[]))
-}
-
-async fn latency<C: Client>(client: &C, bench: &Bench) -> Result<String> {
-    let values = Values::new(bench.size);
-    let writer = writer(client, bench, &values).await?;
-    let mut micros = Vec::with_capacity(bench.records);
-    let mark = Mark::now();
-    for i in 0..bench.records {
-        let start = Instant::now();
-        writer.write(Record::new(values.at(i))).await?;
-        micros.push(start.elapsed().as_micros());
-    }
-    let cost = mark.cost();
-    micros.sort_unstable();
-    let at = |share: f64| micros[((micros.len() - 1) as f64 * share).round() as usize];
-    let percentiles = [("p50_us", at(0.5)), ("p99_us", at(0.99)), ("max_us", at(1.0))];
-    Ok(line(bench, &cost, bench.records * bench.size, &percentiles))
-}
-
-/// A writer whose first record was acknowledged.
-async fn writer<C: Client>(client: &C, bench: &Bench, values: &Values) -> Result<C::Writer> {
-    let mut config = WriterConfig::new(&bench.topic).acks(bench.acks);
-    config.compression = bench.codec;
-    let writer = client.writer(config)?;
-    writer.write(Record::new(values.at(0))).await?;
-    Ok(writer)
 }
 
 fn line(bench: &Bench, cost: &Cost, bytes: usize, more: &[(&str, u128)]) -> String {
-    let Bench { records, size, codec, partitions, .. } = bench;
+    let Bench { runtime, records, size, codec, partitions, .. } = bench;
+    let linger = bench.linger.as_millis();
     let kind = match bench.kind {
         Kind::Produce => "produce",
         Kind::Consume if bench.messages => "consume-messages",
         Kind::Consume => "consume",
         Kind::Latency => "latency",
-    };
-    let runtime = match bench.runtime {
-        Runtime::Tokio { threads: 0 } => "tokio".to_owned(),
-        Runtime::Tokio { threads } => format!("tokio-{threads}"),
-        Runtime::Blocking => "blocking".to_owned(),
+        Kind::Idle | Kind::Fairness => unreachable!("they have lines of their own"),
     };
     let acks = match bench.acks {
         Acks::All => "all",
@@ -199,61 +208,21 @@ fn line(bench: &Bench, cost: &Cost, bytes: usize, more: &[(&str, u128)]) -> Stri
     };
     let (seconds, count) = (cost.elapsed.as_secs_f64(), *records as f64);
     let mut line = format!(
-        "bench={kind} runtime={runtime} records={records} size={size} codec={codec} partitions={partitions} acks={acks}"
+        "bench={kind} runtime={runtime} records={records} size={size} codec={codec} partitions={partitions} acks={acks} linger_ms={linger}"
     );
     // Writing to a String does not fail.
     let _ = write!(
         line,
-        " records_per_s={:.0} mb_per_s={:.1} cpu_s_per_m={:.3} allocs_per_record={:.4}",
+        " records_per_s={:.0} mb_per_s={:.1} cpu_s_per_m={:.4} allocs_per_record={:.4} switches={}",
         count / seconds,
         bytes as f64 / 1e6 / seconds,
         cost.cpu.as_secs_f64() * 1e6 / count,
         cost.allocations as f64 / count,
+        cost.switches,
     );
     more.iter().for_each(|(key, value)| _ = write!(line, " {key}={value}"));
     if let Some(peak) = peak_rss_mb() {
         let _ = write!(line, " peak_rss_mb={peak:.1}");
     }
     line
-}
-
-/// Values of random capital letters, as Kafka's own producer bench writes them: codecs can do a little with them.
-struct Values {
-    letters: Vec<u8>,
-    size: usize,
-}
-
-/// Bytes before the values repeat: about a batch.
-const PERIOD: usize = 1 << 20;
-
-impl Values {
-    fn new(size: usize) -> Self {
-        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-        let letters = std::iter::repeat_with(|| {
-            // Xorshift with Marsaglia's numbers.
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            b'A' + (state >> 32) as u8 % 26
-        });
-        Values { letters: letters.take(PERIOD + size).collect(), size }
-    }
-
-    fn at(&self, index: usize) -> &[u8] {
-        let start = index.wrapping_mul(self.size) % PERIOD;
-        &self.letters[start..start + self.size]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_differ_and_have_their_size() {
-        let values = Values::new(100);
-        assert_ne!(values.at(0), values.at(1));
-        assert!([0, 1, 10_485, 10_486, usize::MAX].iter().all(|i| values.at(*i).len() == 100));
-        assert_eq!(Values::new(0).at(7), b"");
-    }
 }

@@ -40,6 +40,11 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
     };
     let cluster =
         Cluster::builder().options(options).port(port).start().map_err(|error| error.to_string())?;
+    serve(&cluster.bootstrap())
+}
+
+/// Tells where a broker is, and waits until standard input is closed or a signal comes.
+pub(super) fn serve(bootstrap: &str) -> Result<(), Failure> {
     let mut signals =
         Signals::new([SIGINT, SIGTERM]).map_err(|error| format!("cannot handle signals: {error}"))?;
     let (stop, stopped) = mpsc::channel();
@@ -57,7 +62,7 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
         let _ = stop.send(());
     });
     let mut stdout = io::stdout();
-    writeln!(stdout, "bootstrap={}", cluster.bootstrap())
+    writeln!(stdout, "bootstrap={bootstrap}")
         .and_then(|()| stdout.flush())
         .map_err(|error| format!("cannot write to standard output: {error}"))?;
     // The senders never go away before they have sent.
@@ -102,12 +107,12 @@ fn pair(text: &str, option: &str, between: char) -> Result<(String, String), Str
     Ok((first.to_owned(), second.to_owned()))
 }
 
-fn value(parser: &mut Parser, option: &str) -> Result<String, String> {
+pub(super) fn value(parser: &mut Parser, option: &str) -> Result<String, String> {
     let value = parser.value().map_err(|error| error.to_string())?;
     value.string().map_err(|error| format!("{option}: {error}"))
 }
 
-fn number<T: std::str::FromStr<Err: std::fmt::Display>>(
+pub(super) fn number<T: std::str::FromStr<Err: std::fmt::Display>>(
     parser: &mut Parser,
     option: &str,
 ) -> Result<T, String> {
@@ -115,7 +120,7 @@ fn number<T: std::str::FromStr<Err: std::fmt::Display>>(
     text.parse().map_err(|error| format!("{option}: {text:?} is not a number in its range: {error}"))
 }
 
-fn topic(text: &str) -> Result<(String, i32), String> {
+pub(super) fn topic(text: &str) -> Result<(String, i32), String> {
     let Some((name, partitions)) = text.split_once(':') else { return Ok((text.to_owned(), 1)) };
     match partitions.parse() {
         Ok(partitions @ 1..) => Ok((name.to_owned(), partitions)),

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod broker;
 pub mod fuzz;
 pub mod kafka;
+pub mod null_broker;
 pub mod oracle;
 pub mod simulate;
 

@@ -26,7 +26,7 @@ pub(super) trait Place: Clone + Send + Sync + 'static {
     /// Since any start.
     fn now(&self) -> Duration;
 
-    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static;
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send;
 
     /// Runs a task, whose result can be awaited or not.
     fn spawn<T: Send + 'static>(
@@ -72,7 +72,7 @@ impl Place for Tasks {
         self.0.now()
     }
 
-    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send {
         self.0.sleep(duration)
     }
 
@@ -156,8 +156,8 @@ impl Place for Threads {
         self.start.elapsed()
     }
 
-    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
-        async move { thread::sleep(duration) }
+    async fn sleep(&self, duration: Duration) {
+        thread::sleep(duration);
     }
 
     fn spawn<T: Send + 'static>(

@@ -176,8 +176,8 @@ fn simulated(chosen: &[usize]) -> Column {
 }
 
 fn in_a_world(scenario: usize, seed: u64) -> Outcome {
-    let mut options = sim::Options::default();
-    options.cluster = ClusterOptions { nodes: BROKERS, ..Default::default() };
+    let cluster = ClusterOptions { nodes: BROKERS, ..Default::default() };
+    let options = sim::Options { cluster, ..Default::default() };
     let step = Step::default();
     let told = step.clone();
     let run = sim::run(seed, options, async move |world| {

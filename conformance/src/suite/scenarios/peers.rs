@@ -99,7 +99,7 @@ pub(super) async fn peers_that_are_no_kafka<P: Place>(scene: Scene<P>) -> Outcom
 
 pub(super) async fn peers_that_say_nothing<P: Place>(scene: Scene<P>) -> Outcome {
     scene.needs_peers()?;
-    let address = peer(|stream| std::mem::forget(stream))?;
+    let address = peer(std::mem::forget)?;
     let mut config = impatient(&address)?;
     config.request_timeout = Duration::from_millis(500);
     let error = complaint(&scene, config).await?;

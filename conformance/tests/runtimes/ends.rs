@@ -117,7 +117,8 @@ fn records_that_were_accepted_are_said_to_be_lost() {
     within(Duration::from_secs(20), || {
         let cluster = cluster();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let delivery = runtime.block_on(async {
+        // The handles outlive it, so that it is the runtime's end that counts.
+        let (_client, _writer, delivery) = runtime.block_on(async {
             let client = milena_tokio::client(config(&cluster)).unwrap();
             let mut slow = WriterConfig::new("t");
             slow.linger = Duration::from_secs(60);
@@ -126,9 +127,7 @@ fn records_that_were_accepted_are_said_to_be_lost() {
             writer.flush().await;
             first.await.unwrap();
             let delivery = writer.enqueue(Record::new("v")).await.unwrap();
-            // The handles outlive it, so that it is the runtime's end that counts.
-            std::mem::forget((client, writer));
-            delivery
+            (client, writer, delivery)
         });
         drop(runtime);
         let closed = WriteError { fate: Fate::NotWritten, cause: Error::Closed };

@@ -47,6 +47,8 @@ fn exhaust() -> Vec<File> {
     std::iter::from_fn(|| File::open("/dev/null").ok()).collect()
 }
 
+type Connect = fn(&tokio::runtime::Runtime, &Client) -> Result<(), Error>;
+
 fn says_so<T: std::fmt::Debug>(result: Result<T, Error>) {
     let error = result.unwrap_err();
     let Error::Bootstrap { attempts } = &error else { panic!("{error:?}") };
@@ -65,7 +67,7 @@ fn descriptors() {
     let cluster = cluster();
     setrlimit(Resource::Nofile, Rlimit { current: Some(100), maximum: Some(100) }).unwrap();
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let clients: [(Client, fn(&tokio::runtime::Runtime, &Client) -> Result<(), Error>); 3] = [
+    let clients: [(Client, Connect); 3] = [
         (tokio.block_on(async { milena_tokio::client(impatient(&cluster)).unwrap() }), |tokio, client| {
             tokio.block_on(client.connect())
         }),

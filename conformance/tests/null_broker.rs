@@ -5,9 +5,11 @@ use milena_core::{Acks, Config, ReaderConfig, Record, Until, WriterConfig};
 
 const COUNT: usize = 10_000;
 const PARTITIONS: i32 = 3;
+/// So large that what is read is several batches of each partition.
+const SIZE: usize = 1_000;
 
 fn start() -> NullBroker {
-    NullBroker::start(0, &[("other".to_owned(), 1), ("events".to_owned(), PARTITIONS)], 10).unwrap()
+    NullBroker::start(0, &[("other".to_owned(), 1), ("events".to_owned(), PARTITIONS)], SIZE).unwrap()
 }
 
 fn config(broker: &NullBroker) -> Config {
@@ -28,7 +30,7 @@ fn counted_up(mut offsets: Vec<(i32, Option<i64>)>) {
 /// Notes a record read, whose offset must be the partition's next.
 fn follows(next: &mut [i64], partition: i32, offset: i64, value: &[u8]) {
     let next = &mut next[partition as usize];
-    assert_eq!((offset, value.len()), (*next, 10));
+    assert_eq!((offset, value.len()), (*next, SIZE));
     *next += 1;
 }
 

@@ -1,7 +1,8 @@
 //! How long a task waits for its turn: alone on its thread, and beside a writer and a reader at full speed.
 //!
 //! The task gives way again and again, and now and then sleeps a millisecond. Its delays are the time until it goes on, and
-//! by how much it overslept; runtimes whose timers are coarse oversleep alone, too.
+//! by how much it overslept; runtimes whose timers are coarse oversleep alone, too. Of a turn the CPU that the thread used
+//! meanwhile is told as well: what other tasks took, without what other processes did.
 
 use std::fmt::Write as _;
 use std::future::poll_fn;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use milena_core::{ReaderConfig, Record, WriterConfig};
 
+use super::measure::thread_cpu;
 use super::values::Values;
 use super::{Bench, Host, Result, Task};
 use crate::face::{Client, Reader, Writer};
@@ -26,6 +28,8 @@ const WARM_UP: Duration = Duration::from_millis(500);
 #[derive(Default)]
 struct Delays {
     turns: Vec<u64>,
+    /// CPU of the thread during each turn.
+    turn_cpu: Vec<u64>,
     sleeps: Vec<u64>,
 }
 
@@ -74,9 +78,10 @@ async fn observe(sleep: fn(Duration) -> Task, time: Duration) -> Delays {
     let (start, mut delays) = (Instant::now(), Delays::default());
     while start.elapsed() < time {
         for _ in 0..TURNS {
-            let asked = Instant::now();
+            let (cpu, asked) = (thread_cpu(), Instant::now());
             give_way().await;
             delays.turns.push(asked.elapsed().as_nanos() as u64);
+            delays.turn_cpu.push(thread_cpu().saturating_sub(cpu).as_nanos() as u64);
         }
         let asked = Instant::now();
         sleep(SLEEP).await;
@@ -141,13 +146,14 @@ impl Load {
 fn told(bench: &Bench, beside: &str, mut delays: Delays) -> String {
     let mut text =
         format!("bench=fairness runtime={} beside={beside} seconds={}", bench.runtime, bench.seconds);
-    for (name, delays) in [("turn", &mut delays.turns), ("sleep", &mut delays.sleeps)] {
+    let Delays { turns, turn_cpu, sleeps } = &mut delays;
+    let _ = write!(text, " turns={} sleeps={}", turns.len(), sleeps.len());
+    for (name, delays) in [("turn", turns), ("turn_cpu", turn_cpu), ("sleep", sleeps)] {
         delays.sort_unstable();
         let at = |share: f64| delays[((delays.len() - 1) as f64 * share).round() as usize] as f64 / 1e3;
         let _ = write!(
             text,
-            " {name}s={} {name}_p50_us={:.1} {name}_p99_us={:.1} {name}_max_us={:.1}",
-            delays.len(),
+            " {name}_p50_us={:.1} {name}_p99_us={:.1} {name}_max_us={:.1}",
             at(0.5),
             at(0.99),
             at(1.0)

@@ -47,7 +47,7 @@ Output: what was asked for, then
   cpu_s_per_m               CPU seconds, user and system, of this process for a million records (floor: of the one thread)
   allocs_per_record         calls of the allocator
   switches                  voluntary context switches of all threads; Linux only
-  p50_us, p99_us, max_us    of one write (latency), of one turn or sleep (fairness)
+  p50_us, p99_us, max_us    of one write (latency), of one turn, its CPU, or a sleep (fairness)
   peak_rss_mb               the most memory this process ever had; Linux only
   requests, switches_per_request, broker_cpu_s_per_m
                             all: Produce or Fetch requests that the null broker answered, and what those cost it

@@ -40,7 +40,7 @@ async fn live(client: Client, number: usize) {
     writer.write(Record::new("v")).await.unwrap();
     let mut reader = client.reader(ReaderConfig::new("t")).unwrap();
     reader.next().await.unwrap().unwrap();
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         writer.close().await;
         client.close();
     }
@@ -152,7 +152,7 @@ fn nothing_is_left_of_a_thousand_clients_on_each_runtime() {
             writer.write(Record::new("v")).unwrap();
             let mut reader = client.reader(milena_blocking::ReaderConfig::new("t")).unwrap();
             reader.next().unwrap().unwrap();
-            if number % 2 == 0 {
+            if number.is_multiple_of(2) {
                 writer.close();
                 client.close();
             }

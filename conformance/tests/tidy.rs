@@ -76,6 +76,8 @@ fn an_adapter_reaches_no_other_runtime() {
     for (adapter, foreign) in [
         ("milena-blocking", vec!["tokio", "mio", "async-io", "async-std", "smol", "futures-core"]),
         ("milena-tokio", vec!["async-io", "async-std", "smol"]),
+        // async-std is discontinued, and advisories are about it: only who asks for it gets it.
+        ("milena-async-std", vec!["tokio", "mio", "async-std"]),
     ] {
         let tree = tree(adapter);
         for name in foreign {

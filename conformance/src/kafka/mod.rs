@@ -249,21 +249,22 @@ impl Kafka {
         }
     }
 
-    /// Freezes the node as SIGSTOP does: its connections stay open and nothing on them is answered.
+    /// Freezes the node as SIGSTOP does, and returns when it stands still: its connections stay open and nothing on them is
+    /// answered.
     pub fn pause(&mut self, node: usize) {
-        self.signal(node, Signal::Stop);
+        let node = self.cluster.node(node);
+        if let Some(process) = &mut node.process {
+            process.stop();
+            node.paused = true;
+        }
     }
 
     /// Lets a paused node go on.
     pub fn resume(&mut self, node: usize) {
-        self.signal(node, Signal::Continue);
-    }
-
-    fn signal(&mut self, node: usize, signal: Signal) {
         let node = self.cluster.node(node);
         if let Some(process) = &mut node.process {
-            process.signal(signal);
-            node.paused = signal == Signal::Stop;
+            process.signal(Signal::Continue);
+            node.paused = false;
         }
     }
 

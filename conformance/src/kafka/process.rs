@@ -4,7 +4,7 @@
 //! launcher ended (kill -9 included), the shell kills its child and removes the child's directory.
 
 use std::ffi::OsStr;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -38,6 +38,8 @@ fi
 exit "$code"
 "#;
 
+/// A stopped JVM stands still within milliseconds; past this nobody can tell, as where there is no `/proc`.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
 /// A killed JVM is gone in well under a second; past this the supervisor itself is stuck.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 /// The part of a log that is read back: many stack traces, yet no burden should a broker have logged without end.
@@ -102,6 +104,33 @@ impl Process {
     /// How the child ended, if it has.
     pub(super) fn exited(&mut self) -> io::Result<Option<ExitStatus>> {
         self.supervisor.try_wait()
+    }
+
+    /// Stops the child, and waits until all of its threads stand still: the signal goes through the supervisor, and takes a
+    /// moment on a busy machine.
+    pub(super) fn stop(&mut self) {
+        self.signal(Signal::Stop);
+        let deadline = Instant::now() + STOP_LIMIT;
+        while !self.stands_still() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Whether a process of the supervisor's group is stopped, by what Linux says of each of its threads.
+    fn stands_still(&self) -> bool {
+        let group = self.supervisor.id().to_string();
+        let stopped = |path: &Path| {
+            let Ok(stat) = fs::read_to_string(path.join("stat")) else { return false };
+            // Behind the name, which may hold anything: state, parent, group.
+            let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields).split_ascii_whitespace();
+            let fields: Vec<&str> = fields.take(3).collect();
+            fields.first() == Some(&"T") && fields.get(2) == Some(&&*group)
+        };
+        let all = |folder: &Path| -> Vec<PathBuf> {
+            fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+        };
+        let mut processes = all(Path::new("/proc")).into_iter().filter(|process| stopped(process));
+        processes.any(|process| all(&process.join("task")).iter().all(|thread| stopped(thread)))
     }
 
     /// Sends a signal; nothing happens when the child is gone already.

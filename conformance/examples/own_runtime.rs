@@ -1,4 +1,4 @@
-//! A runtime of one's own for Milena: one thread, tasks, sockets and timers on `mio`, in about 150 lines.
+//! A runtime of one's own for Milena: one thread, tasks, sockets and timers on `mio`, in about 250 lines.
 //!
 //! ```text
 //! cargo run --release --example own_runtime

@@ -132,6 +132,9 @@ pub struct AsyncIo {
 
 impl AsyncIo {
     /// `spawn` starts a task; nobody waits for it, and it goes on until it ends by itself.
+    ///
+    /// The client holds `spawn`. If that holds the executor, the executor lives as long as the client does; where it is to end
+    /// before, hold it by a `Weak`.
     pub fn new(spawn: impl Fn(Task) + Send + Sync + 'static) -> Self {
         AsyncIo { origin: StdInstant::now(), spawn: Box::new(spawn) }
     }

@@ -366,7 +366,8 @@ pub struct ReaderConfig {
     pub partition_bytes: i32,
     /// How long a broker holds a fetch back while it has fewer than `min_bytes`. Default: 500 ms.
     pub max_wait: Duration,
-    /// Bytes that were fetched and not yet read, at most; fetching stops there. Default: 64 MiB.
+    /// Bytes that were fetched and not yet read, at most; fetching stops there. What was read is used again for what comes
+    /// next: each broker's connection keeps up to 16 MiB while large answers come. Default: 64 MiB.
     pub buffer_bytes: usize,
     /// Bytes that one batch may decompress to. Default: 256 MiB.
     pub max_decompressed_bytes: usize,

@@ -13,15 +13,13 @@
 //! one that has sockets, timers and tasks. Milena's repository shows in `conformance/examples/own_runtime.rs` how it is done with an
 //! executor that is made for the purpose, and the suite `milena_conformance::suite` tells whether it is right.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
-
-use bytes::{Bytes, BytesMut};
 
 use crate::config::{Address, Config};
 use crate::connection::ConnId;
@@ -35,12 +33,11 @@ use crate::wire::{Framer, SendQueue};
 ///
 /// One task does both, so `Pending` has to keep the context's waker for reading and for writing, each by itself.
 pub trait Stream: Send + Unpin + 'static {
-    /// Reads some bytes to the end of `buffer`, whose spare capacity is not zero; 0 is the end of the stream. [`read_into`]
-    /// does it with anything that reads into a slice.
+    /// Reads some bytes to the beginning of `buffer`, which is not empty; 0 is the end of the stream.
     ///
     /// # Errors
     /// Those of the socket.
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>>;
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
     /// Writes some bytes of these segments, of which there is at least one: as many as the socket takes at once.
     ///
@@ -49,34 +46,13 @@ pub trait Stream: Send + Unpin + 'static {
     fn poll_write(&mut self, cx: &mut Context<'_>, segments: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 }
 
-/// Bytes read at once by [`read_into`]: few enough to stay in a core's cache between the read and the copy behind it.
-const READ_BYTES: usize = 128 << 10;
+/// Bytes read at once: few enough to stay in a core's cache until they are copied to their frame.
+const READ_BYTES: usize = 64 << 10;
 
 thread_local! {
-    static READ: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Reads to the end of a buffer's bytes, at most as much as it has spare capacity for and as fits 128 KiB.
-///
-/// It copies: only `unsafe` code could let a socket write into memory that was never written to. What is read goes to
-/// memory of the thread's own first, which is in the processor's cache.
-///
-/// # Errors
-/// Those of `read`.
-///
-/// # Panics
-/// If `read` calls it.
-pub fn read_into(
-    buffer: &mut BytesMut,
-    read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
-) -> io::Result<usize> {
-    READ.with_borrow_mut(|bytes| {
-        bytes.resize(READ_BYTES, 0);
-        let room = buffer.spare_capacity_mut().len().min(READ_BYTES);
-        let count = read(&mut bytes[..room])?;
-        buffer.extend_from_slice(&bytes[..count]);
-        Ok(count)
-    })
+    /// What is read lands here first. Sockets of std write only to memory that was written to before, and memory that is in the
+    /// processor's cache takes it fastest, whatever frame it is for.
+    static READ: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 /// What a runtime lends to the driver: clocks, connects, timers and tasks.
@@ -292,21 +268,13 @@ async fn run<S: Stream>(
         Err(reason) => return Some(reason),
     };
     gate.connected(conn);
-    let mut pump = Pump {
-        stream,
-        framer: Framer::new(gate.max_frame_bytes()),
-        frames: Vec::new(),
-        answered: false,
-        unsent: SendQueue::default(),
-    };
+    let mut pump = Pump { stream, framer: Framer::new(gate.max_frame_bytes()), unsent: SendQueue::default() };
     std::future::poll_fn(|cx| pump.poll(cx, gate, conn, link)).await
 }
 
 struct Pump<S> {
     stream: S,
     framer: Framer,
-    frames: Vec<Bytes>,
-    answered: bool,
     unsent: SendQueue,
 }
 
@@ -366,23 +334,16 @@ impl<S: Stream> Pump<S> {
         result.map(|()| written).map_err(|error: io::Error| CloseReason::io(&error))
     }
 
-    /// Reads, and hands on the frames that are whole; how many bytes: none when there are none.
+    /// Reads, and hands on what came; how many bytes: none when there are none.
     fn poll_read(&mut self, cx: &mut Context<'_>, gate: &Gate, conn: ConnId) -> Result<usize, CloseReason> {
-        let read = match self.stream.poll_read(cx, self.framer.buffer()) {
-            Poll::Pending => return Ok(0),
-            Poll::Ready(Err(error)) => return Err(CloseReason::io(&error)),
-            Poll::Ready(Ok(0)) => {
-                let mid_frame = !self.framer.buffer().is_empty();
-                return Err(CloseReason::Eof { mid_frame, before_first_answer: !self.answered });
-            }
-            Poll::Ready(Ok(read)) => read,
+        let mut bytes = READ.take();
+        bytes.resize(READ_BYTES, 0);
+        let result = match self.stream.poll_read(cx, &mut bytes) {
+            Poll::Pending => Ok(0),
+            Poll::Ready(Err(error)) => Err(CloseReason::io(&error)),
+            Poll::Ready(Ok(read)) => gate.received(conn, &mut self.framer, &bytes[..read]).map(|()| read),
         };
-        let failed = self.framer.take_frames(&mut self.frames);
-        if !self.frames.is_empty() {
-            self.answered = true;
-            gate.frames(conn, self.frames.drain(..));
-        }
-        failed.map_err(CloseReason::Frame)?;
-        Ok(read)
+        READ.set(bytes);
+        result
     }
 }

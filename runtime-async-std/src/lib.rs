@@ -53,8 +53,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant as StdInstant, SystemTime};
 
 use async_io::{Async, Timer};
-use bytes::BytesMut;
-use milena_core::drive::{Runtime, Stream, read_into};
+use milena_core::drive::{Runtime, Stream};
 pub use milena_core::*;
 
 /// Each executor's own way to a client; what differs is where the client's tasks run.
@@ -217,17 +216,13 @@ pub struct Socket {
 }
 
 impl Stream for Socket {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             if !self.readable {
                 ready!(self.stream.poll_readable(cx))?;
             }
-            let (mut stream, mut room) = (self.stream.get_ref(), 0);
-            let result = read_into(buffer, |chunk| {
-                room = chunk.len();
-                stream.read(chunk)
-            });
-            self.readable = result.as_ref().is_ok_and(|read| *read == room);
+            let result = self.stream.get_ref().read(buffer);
+            self.readable = result.as_ref().is_ok_and(|read| *read == buffer.len());
             match result {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => self.readable = true,

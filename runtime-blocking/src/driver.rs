@@ -12,15 +12,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant as StdInstant, SystemTime};
 
-use milena_core::drive::read_into;
 use milena_core::handle::{Driver, Gate};
 use milena_core::wire::{Framer, SendQueue};
 use milena_core::{Address, CloseReason, ConnId, Instant, Now};
 
+/// Bytes read at once: few enough to stay in a core's cache until they are copied to their frame.
+const READ_BYTES: usize = 64 << 10;
+
 pub(crate) struct Threads {
-    origin: StdInstant,
     connect_timeout: Duration,
-    clock: Arc<Clock>,
+    pub(crate) clock: Arc<Clock>,
     links: Arc<Mutex<BTreeMap<ConnId, Arc<Link>>>>,
 }
 
@@ -31,9 +32,9 @@ pub(crate) struct Clock {
     changed: Condvar,
 }
 
-#[derive(Default)]
 struct ClockState {
-    at: Option<Instant>,
+    /// `MAX` for never.
+    at: Instant,
     stopped: bool,
 }
 
@@ -62,13 +63,9 @@ fn spawn(name: String, body: impl FnOnce() + Send + 'static) -> std::io::Result<
 
 impl Threads {
     pub(crate) fn new(connect_timeout: Duration) -> Self {
-        let origin = StdInstant::now();
-        let clock = Arc::new(Clock { origin, state: Mutex::default(), changed: Condvar::new() });
-        Threads { origin, connect_timeout, clock, links: Arc::default() }
-    }
-
-    pub(crate) fn clock(&self) -> Arc<Clock> {
-        self.clock.clone()
+        let state = Mutex::new(ClockState { at: Instant::MAX, stopped: false });
+        let clock = Arc::new(Clock { origin: StdInstant::now(), state, changed: Condvar::new() });
+        Threads { connect_timeout, clock, links: Arc::default() }
     }
 }
 
@@ -76,42 +73,29 @@ impl Clock {
     /// Calls the gate when it wants to be called, until the client ends.
     pub(crate) fn start(self: Arc<Self>, gate: Weak<Gate>) -> std::io::Result<()> {
         spawn("milena-clock".to_owned(), move || {
-            while self.wait() {
-                match gate.upgrade() {
-                    Some(gate) => gate.handle_timeout(),
-                    None => return,
-                }
-            }
+            let call = |gate: Arc<Gate>| gate.handle_timeout();
+            while self.wait() && gate.upgrade().map(call).is_some() {}
         })
     }
 
     /// True when it is time, false when the client has ended.
     fn wait(&self) -> bool {
         let mut state = lock(&self.state);
-        loop {
-            if state.stopped {
-                return false;
+        while !state.stopped {
+            let left = Duration::from_micros(state.at.as_micros()).saturating_sub(self.origin.elapsed());
+            if left.is_zero() {
+                state.at = Instant::MAX;
+                return true;
             }
-            let left = state
-                .at
-                .map(|at| Duration::from_micros(at.as_micros()).saturating_sub(self.origin.elapsed()));
-            state = match left {
-                Some(Duration::ZERO) => {
-                    state.at = None;
-                    return true;
-                }
-                Some(left) => {
-                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
-                }
-                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
-            };
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
+        false
     }
 }
 
 impl Driver for Threads {
     fn now(&self) -> Now {
-        Now { mono: Instant::from_micros(self.origin.elapsed().as_micros() as u64), wall: self.wall() }
+        Now { mono: Instant::from_micros(self.clock.origin.elapsed().as_micros() as u64), wall: self.wall() }
     }
 
     fn wall(&self) -> i64 {
@@ -156,8 +140,8 @@ impl Driver for Threads {
 
     fn wake_at(&self, at: Instant) {
         let mut state = lock(&self.clock.state);
-        if state.at.is_none_or(|before| at < before) {
-            state.at = Some(at);
+        if at < state.at {
+            state.at = at;
             self.clock.changed.notify_one();
         }
     }
@@ -183,24 +167,17 @@ impl Link {
 
     /// Waits until there are frames; false at the end.
     fn wait(&self) -> bool {
-        let mut state = lock(&self.state);
-        loop {
-            if state.closed {
-                return false;
-            }
-            if std::mem::take(&mut state.ready) {
-                return true;
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
+        let idle = |state: &mut LinkState| !state.ready && !state.closed;
+        let state = self.changed.wait_while(lock(&self.state), idle);
+        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut state.ready) && !state.closed
     }
 }
 
 fn connect(address: &Address, timeout: Duration) -> Result<TcpStream, CloseReason> {
-    let addresses = (&*address.host, address.port).to_socket_addrs();
-    let addresses = addresses.map_err(|error| CloseReason::Resolve(error.to_string()))?;
+    let resolved = (&*address.host, address.port).to_socket_addrs();
     let mut last = CloseReason::Resolve("the name has no address".to_owned());
-    for address in addresses {
+    for address in resolved.map_err(|error| CloseReason::Resolve(error.to_string()))? {
         match TcpStream::connect_timeout(&address, timeout) {
             Ok(stream) => {
                 stream.set_nodelay(true).map_err(|error| CloseReason::io(&error))?;
@@ -234,46 +211,27 @@ fn read(
         .map_err(lost)?;
     gate.connected(conn);
     let mut framer = Framer::new(gate.max_frame_bytes());
-    let mut answered = false;
+    let mut bytes = vec![0; READ_BYTES];
     loop {
-        match read_into(framer.buffer(), |bytes| stream.read(bytes)) {
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+        match stream.read(&mut bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(lost(error)),
             Ok(0) if lock(&link.state).closed => return Ok(()),
-            Ok(0) => {
-                let mid_frame = !framer.buffer().is_empty();
-                return Err(CloseReason::Eof { mid_frame, before_first_answer: !answered });
-            }
-            Ok(_) => {}
+            Ok(read) => gate.received(conn, &mut framer, &bytes[..read])?,
         }
-        let mut frames = Vec::new();
-        let failed = framer.take_frames(&mut frames);
-        if !frames.is_empty() {
-            answered = true;
-            gate.frames(conn, frames);
-        }
-        failed.map_err(CloseReason::Frame)?;
     }
 }
 
 fn write(gate: &Gate, conn: ConnId, link: &Link, mut stream: TcpStream) {
-    let mut unsent = SendQueue::default();
-    while link.wait() {
-        loop {
-            let more = gate.transmit(conn, &mut unsent);
-            while !unsent.is_empty() {
-                match unsent.write_with(|segments| stream.write_vectored(segments)) {
-                    Ok(()) => {}
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(error) => {
-                        gate.closed(conn, CloseReason::io(&error));
-                        link.close();
-                        return;
-                    }
-                }
-            }
-            if !more {
-                break;
+    let (mut unsent, mut more) = (SendQueue::default(), false);
+    while more || link.wait() {
+        more = gate.transmit(conn, &mut unsent);
+        while !unsent.is_empty() {
+            if let Err(error) = unsent.write_with(|segments| stream.write_vectored(segments))
+                && error.kind() != ErrorKind::Interrupted
+            {
+                gate.closed(conn, CloseReason::io(&error));
+                return link.close();
             }
         }
     }

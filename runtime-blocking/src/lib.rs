@@ -88,7 +88,7 @@ pub fn connect(config: Config) -> Result<Client, Error> {
 /// [`Error::Config`], and [`Error::Runtime`] if the system has no thread left to give.
 pub fn client(config: Config) -> Result<Client, Error> {
     let threads = Threads::new(config.connect_timeout);
-    let clock = threads.clock();
+    let clock = threads.clock.clone();
     let client = milena_core::Client::new(config, seed(), Box::new(threads))?;
     let no_thread = |error: std::io::Error| Error::Runtime { reason: error.to_string() };
     clock.start(Arc::downgrade(client.gate())).map_err(no_thread)?;

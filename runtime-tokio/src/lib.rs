@@ -37,14 +37,13 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::io::{self, IoSlice};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant as StdInstant, SystemTime};
 
-use bytes::BytesMut;
 use milena_core::drive::Runtime;
 pub use milena_core::*;
-use tokio::io::{AsyncReadExt as _, AsyncWrite as _};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 
@@ -159,8 +158,10 @@ pub struct Socket(TcpStream);
 
 /// tokio's own reads and writes know from a short one that the socket is at its end, which saves asking it again.
 impl drive::Stream for Socket {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
-        pin!(self.0.read_buf(buffer)).poll(cx)
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        let read = Pin::new(&mut self.0).poll_read(cx, &mut buffer);
+        read.map_ok(|()| buffer.filled().len())
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, segments: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {

@@ -505,26 +505,21 @@ impl Shared {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
             };
-            let mut rest = &buffer[..count];
-            while !rest.is_empty() {
-                let target = framer.buffer();
-                let room = (target.capacity() - target.len()).max(1).min(rest.len());
-                target.extend_from_slice(&rest[..room]);
-                rest = &rest[room..];
-                loop {
-                    let Ok(next) = framer.next_frame() else { return Ok(()) };
-                    let Some(frame) = next else { break };
-                    let queued = self.step_on(Some(conn), |state, now| {
-                        state.handle_frame(now, conn, frame);
-                        state.queued_bytes(conn)
-                    });
-                    outbox.set_queued(queued);
-                    outbox.write_pending()?;
-                    while !outbox.wait_for_room() {
-                        // Requests that get no answer leave the queue without an output.
-                        outbox.set_queued(lock(&self.inner).state.queued_bytes(conn));
-                    }
+            let pushed = framer.push(&buffer[..count]);
+            while let Some(frame) = framer.next_frame() {
+                let queued = self.step_on(Some(conn), |state, now| {
+                    state.handle_frame(now, conn, frame);
+                    state.queued_bytes(conn)
+                });
+                outbox.set_queued(queued);
+                outbox.write_pending()?;
+                while !outbox.wait_for_room() {
+                    // Requests that get no answer leave the queue without an output.
+                    outbox.set_queued(lock(&self.inner).state.queued_bytes(conn));
                 }
+            }
+            if pushed.is_err() {
+                return Ok(());
             }
         }
     }

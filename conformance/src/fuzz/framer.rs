@@ -23,16 +23,17 @@ pub(super) fn run(input: &[u8], meter: Meter) {
             rest.first_chunk().is_some_and(|length| rest.len() - 4 >= i32::from_be_bytes(*length) as usize);
         assert!(!complete, "a whole frame was left behind");
     }
-    // A reader's buffer is 128 KiB, a frame's is its length: whatever a peer announces.
-    meter.within(4 * stream.len() + 512 * 1024, || frames(stream, 1024));
+    // A frame's buffer is its length: whatever a peer announces.
+    meter.within(4 * stream.len() + 64 * 1024, || frames(stream, 1024));
 }
 
 fn frames(stream: &[u8], piece: usize) -> (Vec<Bytes>, Option<FrameError>) {
     let mut framer = Framer::new(MAX_FRAME);
     let mut frames = Vec::new();
     for piece in stream.chunks(piece) {
-        framer.buffer().extend_from_slice(piece);
-        if let Err(error) = framer.take_frames(&mut frames) {
+        let pushed = framer.push(piece);
+        frames.extend(std::iter::from_fn(|| framer.next_frame()));
+        if let Err(error) = pushed {
             return (frames, Some(error));
         }
     }

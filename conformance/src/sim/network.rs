@@ -335,17 +335,15 @@ impl State {
         link.up.bytes -= piece.len();
         link.wake();
         self.trace.piece(self.now, id << 1, &piece);
-        link.framer.buffer().extend_from_slice(&piece);
+        if let Err(error) = link.framer.push(&piece) {
+            panic!("a client sent what is no frame: {error}");
+        }
         loop {
             let now = self.cluster_now();
             let Some(link) = self.links.get_mut(&id) else { return };
             // A broker that has closed the connection takes no more.
             let Some(conn) = link.conn else { return };
-            let frame = match link.framer.next_frame() {
-                Ok(Some(frame)) => frame,
-                Ok(None) => return,
-                Err(error) => panic!("a client sent what is no frame: {error}"),
-            };
+            let Some(frame) = link.framer.next_frame() else { return };
             let (broker, bytes) = (link.broker, frame.len());
             if let Ok((header, body)) = protocol::decode_request_header(frame.clone()) {
                 let (key, version) = (header.request_api_key, header.request_api_version);

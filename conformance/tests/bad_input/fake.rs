@@ -304,7 +304,7 @@ fn serve(mut stream: TcpStream, broker: &Arc<Broker>, act: &impl Fn(&Asked) -> A
     let mut framer = Framer::new(64 << 20);
     let mut bytes = vec![0; 65536];
     loop {
-        while let Some(frame) = framer.next_frame().unwrap() {
+        while let Some(frame) = framer.next_frame() {
             let (header, body) = protocol::decode_request_header(frame).unwrap();
             broker.asked.lock().unwrap().push((header.request_api_key, header.request_api_version));
             let (bytes, close) = match act(&Asked { header, body, broker: broker.clone() }) {
@@ -319,7 +319,7 @@ fn serve(mut stream: TcpStream, broker: &Arc<Broker>, act: &impl Fn(&Asked) -> A
             }
         }
         match stream.read(&mut bytes) {
-            Ok(count) if count > 0 => framer.buffer().extend_from_slice(&bytes[..count]),
+            Ok(count) if count > 0 => framer.push(&bytes[..count]).unwrap(),
             _ => return,
         }
     }

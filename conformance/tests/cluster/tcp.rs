@@ -37,12 +37,12 @@ impl Tcp {
     fn receive<R: Request>(&mut self, version: i16) -> Option<R::Response> {
         let mut buffer = [0; 65536];
         loop {
-            if let Some(frame) = self.framer.next_frame().unwrap() {
+            if let Some(frame) = self.framer.next_frame() {
                 return Some(decode_response::<R>(frame, version).unwrap().1);
             }
             match self.stream.read(&mut buffer) {
                 Ok(0) => return None,
-                Ok(count) => self.framer.buffer().extend_from_slice(&buffer[..count]),
+                Ok(count) => self.framer.push(&buffer[..count]).unwrap(),
                 Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
                 Err(error) => panic!("{error}"),
             }

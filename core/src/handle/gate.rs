@@ -8,11 +8,10 @@
 //!   later, and the machine then answers its `connected` with another `close`.
 
 use std::collections::BTreeMap;
+use std::iter;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::Waker;
-
-use bytes::Bytes;
 
 use crate::client::{Client as Machine, Command, Input, Output, Outstanding};
 use crate::config::{Address, Config};
@@ -23,7 +22,7 @@ use crate::handle::reader::Inbox;
 use crate::handle::writer::Topics;
 use crate::producer::{Clocks, Job, lock};
 use crate::time::{Instant, Now};
-use crate::wire::SendQueue;
+use crate::wire::{Framer, SendQueue};
 
 /// The world outside: what a runtime lends to a client. None of its methods may block or call the gate back.
 pub trait Driver: Send + Sync + 'static {
@@ -111,13 +110,23 @@ impl Gate {
         self.step(|inner, now| inner.machine.handle(now, Input::Connected { conn }));
     }
 
-    /// Frames came, in order.
-    pub fn frames(&self, conn: ConnId, frames: impl IntoIterator<Item = Bytes>) {
-        self.step(|inner, now| {
-            for frame in frames {
-                inner.machine.handle(now, Input::Frame { conn, frame });
-            }
-        });
+    /// Bytes came on a connection; none of them are its end.
+    ///
+    /// # Errors
+    /// The connection has ended, or what came is not Kafka's: it is to be dropped, and this told to [`closed`](Self::closed).
+    pub fn received(&self, conn: ConnId, framer: &mut Framer, bytes: &[u8]) -> Result<(), CloseReason> {
+        if bytes.is_empty() {
+            let (mid_frame, before_first_answer) = (framer.is_mid_frame(), framer.is_first());
+            return Err(CloseReason::Eof { mid_frame, before_first_answer });
+        }
+        let pushed = framer.push(bytes);
+        if let Some(first) = framer.next_frame() {
+            let frames = iter::once(first).chain(iter::from_fn(|| framer.next_frame()));
+            self.step(|inner, now| {
+                frames.for_each(|frame| inner.machine.handle(now, Input::Frame { conn, frame }));
+            });
+        }
+        pushed.map_err(CloseReason::Frame)
     }
 
     /// A connection could not be made, or ended.

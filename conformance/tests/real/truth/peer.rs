@@ -136,15 +136,13 @@ impl Peer {
 
     /// Takes the next answer and writes it down.
     pub(crate) fn take<R: Request>(&mut self, what: &str, version: i16) -> R::Response {
+        let mut buffer = vec![0; 64 * 1024];
         let frame = loop {
-            if let Some(frame) = self.framer.next_frame().unwrap() {
+            if let Some(frame) = self.framer.next_frame() {
                 break frame;
             }
-            let buffer = self.framer.buffer();
-            let start = buffer.len();
-            buffer.resize(start + 64 * 1024, 0);
-            let count = self.stream.read(&mut buffer[start..]).expect("an answer in time");
-            buffer.truncate(start + count);
+            let count = self.stream.read(&mut buffer).expect("an answer in time");
+            self.framer.push(&buffer[..count]).unwrap();
             assert!(count > 0, "{what}: the broker hung up");
         };
         let (_, mut response) = decode_response::<R>(frame, version).unwrap();

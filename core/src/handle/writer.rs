@@ -37,9 +37,12 @@ struct Inner {
     /// The topic of records that name none.
     default_topic: OnceLock<Arc<Topic>>,
     closed: AtomicBool,
-    /// A batch got full: the next call gives way to other tasks first.
+    /// A batch got full, or many records came: the next call gives way to other tasks first.
     give_way: AtomicBool,
 }
+
+/// Records of one batch after which other tasks have their turn: about half a millisecond's.
+const TURN_RECORDS: u32 = 2048;
 
 impl Drop for Inner {
     fn drop(&mut self) {
@@ -230,7 +233,7 @@ impl Writer {
         attempt: &mut Attempt<'_>,
     ) -> Poll<Result<Delivery, WriteError>> {
         // A task that writes on and on would keep the tasks of its thread, the connections' too, from running until the
-        // buffer is full: once for each full batch they have their turn.
+        // buffer is full: now and then they have their turn.
         if self.inner.give_way.load(Ordering::Relaxed) {
             self.inner.give_way.store(false, Ordering::Relaxed);
             cx.waker().wake_by_ref();
@@ -396,6 +399,9 @@ impl Writer {
         };
         if let Some(news) = news {
             self.tell(slot, news);
+        }
+        if delivery.index() % TURN_RECORDS == TURN_RECORDS - 1 {
+            inner.give_way.store(true, Ordering::Relaxed);
         }
         Ok(delivery)
     }

@@ -165,6 +165,11 @@ impl Delivery {
         Delivery { share: Share::new(completion), index }
     }
 
+    /// Its place in its batch.
+    pub(crate) fn index(&self) -> u32 {
+        self.index
+    }
+
     /// The outcome if it is known already.
     pub fn outcome(&self) -> Option<Result<Written, WriteError>> {
         let completion = &self.share.completion;

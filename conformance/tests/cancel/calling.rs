@@ -26,9 +26,7 @@ fn calls_are_dropped_anywhere() {
             }),
             case("call to a leader", ApiKey::LIST_OFFSETS, |stage| Box::pin(call(stage, latest(TOPIC, 1)))),
             case("repeatable call", ApiKey::LIST_OFFSETS, |stage| Box::pin(repeatable_call(stage))),
-            case("call to a coordinator", ApiKey::DESCRIBE_GROUPS, |stage| {
-                Box::pin(call(stage, to_coordinator()))
-            }),
+            case("call to a coordinator", ApiKey::DESCRIBE_GROUPS, |stage| Box::pin(coordinated(stage))),
             case("call whose coordinator is looked up", ApiKey::FIND_COORDINATOR, |stage| {
                 Box::pin(looked_up(stage))
             }),
@@ -97,6 +95,14 @@ async fn repeatable_call(stage: &Stage) -> Done {
 
 fn to_coordinator() -> Call<DescribeGroupsRequest> {
     Call::new(DescribeGroupsRequest { groups: vec!["g".into()], ..Default::default() }).to(Target::group("g"))
+}
+
+/// Where the client is warm it knows the coordinator, which may be another one by now.
+async fn coordinated(stage: &Stage) -> Done {
+    if stage.warm {
+        stage.within(stage.client.call(to_coordinator().repeatable())).await.unwrap();
+    }
+    call(stage, to_coordinator()).await
 }
 
 fn to_controller() -> Call<DescribeClusterRequest> {

@@ -66,7 +66,9 @@ fn sweep(kind: &str, cases: &[Case]) {
 }
 
 fn meets(case: &Case, trouble: Trouble) -> bool {
-    let goes_to_leaders = matches!(case.key, ApiKey::PRODUCE | ApiKey::FETCH | ApiKey::LIST_OFFSETS);
+    use ApiKey as Key;
+    let goes_to_leaders =
+        matches!(case.key, Key::PRODUCE | Key::FETCH | Key::LIST_OFFSETS | Key::DESCRIBE_GROUPS);
     match trouble {
         Trouble::None => true,
         Trouble::Moved => goes_to_leaders && !case.calm,

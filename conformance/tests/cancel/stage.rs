@@ -14,6 +14,7 @@ use milena_core::{
 
 pub(crate) const TOPIC: &str = "orders";
 pub(crate) const PARTITIONS: i32 = 2;
+const COORDINATORS: &str = "__consumer_offsets";
 const BROKERS: i32 = 3;
 const MS: Duration = Duration::from_millis(1);
 /// Longer than anything takes whose way is free, a request without an answer included.
@@ -37,7 +38,7 @@ pub(crate) enum Trouble {
     Hangup,
     /// Its request is neither served nor answered.
     Silence,
-    /// The partitions have other leaders than the client knows.
+    /// The partitions, or the coordinators' own, have other leaders than the client knows.
     Moved,
 }
 
@@ -121,14 +122,15 @@ impl Stage {
             Trouble::Silence => {
                 self.world.cluster(|cluster| cluster.on_request(requests, RequestFault::NeverAnswer));
             }
-            Trouble::Moved => (0..PARTITIONS).for_each(|partition| self.move_leader(partition)),
+            Trouble::Moved if self.key == ApiKey::DESCRIBE_GROUPS => self.move_leader(COORDINATORS, 0),
+            Trouble::Moved => (0..PARTITIONS).for_each(|partition| self.move_leader(TOPIC, partition)),
         }
     }
 
-    fn move_leader(&self, partition: i32) {
-        let leader = self.world.cluster(|cluster| cluster.leader(TOPIC, partition).unwrap().0);
+    fn move_leader(&self, topic: &str, partition: i32) {
+        let leader = self.world.cluster(|cluster| cluster.leader(topic, partition).unwrap().0);
         let to = BrokerId(leader.0 % BROKERS + 1);
-        self.world.fault(Fault::MoveLeader { topic: TOPIC.to_owned(), partition, to }).unwrap();
+        self.world.fault(Fault::MoveLeader { topic: topic.to_owned(), partition, to }).unwrap();
     }
 
     /// The future's result, if it is not dropped before.

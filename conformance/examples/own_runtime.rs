@@ -1,4 +1,4 @@
-//! A runtime of one's own for Milena: one thread, tasks, sockets and timers on `mio`, in about 250 lines.
+//! A runtime of one's own for Milena: one thread, tasks, sockets and timers on `mio`, in about 200 lines.
 //!
 //! ```text
 //! cargo run --release --example own_runtime
@@ -7,10 +7,10 @@
 //! What Milena needs of it is [`Runtime`], at the bottom; all above is an executor as small as it can be. It runs the
 //! scenario suite on itself against a simulated cluster, as you would do with yours.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,9 +18,9 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant as StdInstant, SystemTime};
 
-use bytes::BytesMut;
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use milena_conformance::suite::{Adapter, Suite};
-use milena_core::drive::{Runtime, Stream, read_into};
+use milena_core::drive::{Runtime, Stream};
 use milena_core::{Address, CloseReason, Instant, Now};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Registry, Token};
@@ -36,10 +36,8 @@ struct Shared {
     next: AtomicUsize,
     /// New tasks; `None` when the executor has ended, and takes no more.
     spawned: Mutex<Option<Vec<Task>>>,
-    /// Tasks that have something to do.
-    woken: Mutex<VecDeque<usize>>,
-    /// Who waits for a socket to have something to read, and who for room to write.
-    sockets: Mutex<BTreeMap<usize, [Option<Waker>; 2]>>,
+    /// Who waits for a socket: one task reads and writes.
+    sockets: Mutex<BTreeMap<usize, Waker>>,
     /// Who waits for which time; the number tells timers of the same time apart.
     timers: Mutex<BTreeMap<(StdInstant, usize), Waker>>,
 }
@@ -50,13 +48,10 @@ impl Shared {
     }
 }
 
-struct TaskWaker(usize, Arc<Shared>);
-
-impl Wake for TaskWaker {
+impl Wake for Shared {
     fn wake(self: Arc<Self>) {
-        self.1.woken.lock().unwrap().push_back(self.0);
         // Needless on the executor's own thread; a better runtime would know.
-        self.1.alarm.wake().unwrap();
+        self.alarm.wake().unwrap();
     }
 }
 
@@ -64,11 +59,11 @@ impl Wake for TaskWaker {
 pub struct Executor {
     poll: mio::Poll,
     shared: Arc<Shared>,
-    tasks: BTreeMap<usize, (Task, Waker)>,
+    /// It knows which of them were woken.
+    tasks: FuturesUnordered<Task>,
 }
 
 const ALARM: usize = 0;
-const MAIN: usize = 1;
 
 impl Executor {
     /// # Errors
@@ -79,13 +74,12 @@ impl Executor {
             origin: StdInstant::now(),
             registry: poll.registry().try_clone()?,
             alarm: mio::Waker::new(poll.registry(), Token(ALARM))?,
-            next: AtomicUsize::new(MAIN + 1),
+            next: AtomicUsize::new(ALARM + 1),
             spawned: Mutex::new(Some(Vec::new())),
-            woken: Mutex::default(),
             sockets: Mutex::default(),
             timers: Mutex::default(),
         };
-        Ok(Executor { poll, shared: Arc::new(shared), tasks: BTreeMap::new() })
+        Ok(Executor { poll, shared: Arc::new(shared), tasks: FuturesUnordered::new() })
     }
 
     /// What clients run on.
@@ -93,35 +87,18 @@ impl Executor {
         OwnRuntime(self.shared.clone())
     }
 
-    fn waker(&self, task: usize) -> Waker {
-        Waker::from(Arc::new(TaskWaker(task, self.shared.clone())))
-    }
-
     /// Runs a future to its end, and all tasks beside it.
     pub fn block_on<T>(&mut self, main: impl Future<Output = T>) -> T {
-        let (mut main, waker) = (pin!(main), self.waker(MAIN));
-        waker.wake_by_ref();
+        let (mut main, waker) = (pin!(main), Waker::from(self.shared.clone()));
+        let mut cx = Context::from_waker(&waker);
         loop {
+            if let Poll::Ready(value) = main.as_mut().poll(&mut cx) {
+                return value;
+            }
             let spawned = self.shared.spawned.lock().unwrap().as_mut().map(std::mem::take);
-            for task in spawned.into_iter().flatten() {
-                let number = self.shared.number();
-                let waker = self.waker(number);
-                waker.wake_by_ref();
-                self.tasks.insert(number, (task, waker));
-            }
-            // Who is woken meanwhile has the next turn, so that sockets and timers have theirs in between.
-            let woken = std::mem::take(&mut *self.shared.woken.lock().unwrap());
-            for number in woken {
-                if number == MAIN {
-                    if let Poll::Ready(value) = main.as_mut().poll(&mut Context::from_waker(&waker)) {
-                        return value;
-                    }
-                } else if let Some((task, waker)) = self.tasks.get_mut(&number)
-                    && task.as_mut().poll(&mut Context::from_waker(waker)).is_ready()
-                {
-                    self.tasks.remove(&number);
-                }
-            }
+            self.tasks.extend(spawned.into_iter().flatten());
+            // It stops now and then, so that sockets and timers have their turn.
+            while let Poll::Ready(Some(())) = self.tasks.poll_next_unpin(&mut cx) {}
             self.wait();
         }
     }
@@ -135,25 +112,19 @@ impl Executor {
             Err(error) if error.kind() != ErrorKind::Interrupted => panic!("cannot wait: {error}"),
             _ => {}
         }
-        let mut wakers = Vec::new();
-        for event in &events {
-            let mut sockets = self.shared.sockets.lock().unwrap();
-            let Some([read, write]) = sockets.get_mut(&event.token().0) else { continue };
-            wakers.extend(read.take_if(|_| event.is_readable() || event.is_read_closed()));
-            wakers.extend(write.take_if(|_| event.is_writable() || event.is_write_closed()));
-        }
         let mut timers = self.shared.timers.lock().unwrap();
         let later = timers.split_off(&(StdInstant::now(), usize::MAX));
-        wakers.extend(std::mem::replace(&mut *timers, later).into_values());
+        let due = std::mem::replace(&mut *timers, later);
         drop(timers);
-        wakers.into_iter().for_each(Waker::wake);
+        let sockets = &self.shared.sockets;
+        let ready = events.iter().filter_map(|event| sockets.lock().unwrap().remove(&event.token().0));
+        ready.chain(due.into_values()).for_each(Waker::wake);
     }
 }
 
 impl Drop for Executor {
     fn drop(&mut self) {
-        let left = self.shared.spawned.lock().unwrap().take();
-        drop((left, std::mem::take(&mut self.tasks)));
+        drop(self.shared.spawned.lock().unwrap().take());
     }
 }
 
@@ -185,43 +156,34 @@ pub struct Socket {
     shared: Arc<Shared>,
 }
 
-const READ: usize = 0;
-const WRITE: usize = 1;
-
 impl Socket {
     async fn connect(address: SocketAddr, shared: Arc<Shared>) -> io::Result<Self> {
         let mut socket = Socket { stream: TcpStream::connect(address)?, number: shared.number(), shared };
         let interest = Interest::READABLE | Interest::WRITABLE;
         socket.shared.registry.register(&mut socket.stream, Token(socket.number), interest)?;
-        socket.shared.sockets.lock().unwrap().insert(socket.number, [None, None]);
-        poll_fn(|cx| match (socket.stream.take_error(), socket.stream.peer_addr()) {
-            (Err(error), _) | (Ok(Some(error)), _) => Poll::Ready(Err(error)),
-            (_, Err(error)) if error.kind() == ErrorKind::NotConnected => socket.wait(WRITE, cx),
-            (_, peer) => Poll::Ready(peer.map(drop)),
-        })
-        .await?;
+        let connected = |stream: &mut TcpStream| match (stream.take_error()?, stream.peer_addr()) {
+            (Some(error), _) => Err(error),
+            (_, Err(error)) if error.kind() == ErrorKind::NotConnected => Err(ErrorKind::WouldBlock.into()),
+            (_, peer) => peer.map(drop),
+        };
+        poll_fn(|cx| socket.attempt(cx, connected)).await?;
         socket.stream.set_nodelay(true)?;
         Ok(socket)
-    }
-
-    fn wait<T>(&self, direction: usize, cx: &Context<'_>) -> Poll<T> {
-        if let Some(waiting) = self.shared.sockets.lock().unwrap().get_mut(&self.number) {
-            waiting[direction] = Some(cx.waker().clone());
-        }
-        Poll::Pending
     }
 
     /// Tries until it works or would block; then the executor tells when to try again.
     fn attempt<T>(
         &mut self,
-        direction: usize,
         cx: &Context<'_>,
         mut attempt: impl FnMut(&mut TcpStream) -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
         loop {
             match attempt(&mut self.stream) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return self.wait(direction, cx),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.shared.sockets.lock().unwrap().insert(self.number, cx.waker().clone());
+                    return Poll::Pending;
+                }
                 result => return Poll::Ready(result),
             }
         }
@@ -236,12 +198,12 @@ impl Drop for Socket {
 }
 
 impl Stream for Socket {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut BytesMut) -> Poll<io::Result<usize>> {
-        self.attempt(READ, cx, |stream| read_into(buffer, |bytes| stream.read(bytes)))
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.attempt(cx, |stream| stream.read(buffer))
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, segments: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        self.attempt(WRITE, cx, |stream| stream.write_vectored(segments))
+        self.attempt(cx, |stream| stream.write_vectored(segments))
     }
 }
 
@@ -264,13 +226,9 @@ impl Runtime for OwnRuntime {
     ) -> impl Future<Output = Result<Socket, CloseReason>> + Send + 'static {
         let (Address { host, port }, shared) = (address.clone(), self.0.clone());
         async move {
-            let addresses = match host.parse::<IpAddr>() {
-                Ok(ip) => vec![SocketAddr::new(ip, port)],
-                // The system's resolver blocks: elsewhere than here.
-                Err(_) => smol::unblock(move || (host, port).to_socket_addrs().map(Vec::from_iter))
-                    .await
-                    .map_err(|error| CloseReason::Resolve(error.to_string()))?,
-            };
+            // The system's resolver blocks: elsewhere than here.
+            let addresses = smol::unblock(move || (host, port).to_socket_addrs().map(Vec::from_iter)).await;
+            let addresses = addresses.map_err(|error| CloseReason::Resolve(error.to_string()))?;
             let mut last = CloseReason::Resolve("the name has no address".to_owned());
             for address in addresses {
                 match Socket::connect(address, shared.clone()).await {

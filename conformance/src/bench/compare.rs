@@ -35,8 +35,9 @@ const CASES: [(&[&str], &str, bool); 4] = [
     (&["consume"], "consume", true),
     (&["latency"], "latency", false),
 ];
-/// Of so many records one is written alone, to measure its latency.
+/// Of so many records one is written alone, to measure its latency, and no more than that.
 const LATENCY_SHARE: usize = 100;
+const LATENCY_WRITES: usize = 20_000;
 
 /// Measures, tells the lines of the median rounds, and a table of them. Only `milena-conformance` itself can: it starts
 /// itself again and again.
@@ -119,7 +120,7 @@ impl Line {
     fn measure(comparison: &Comparison, kind: &[&str], runtime: Runtime, arguments: &[&str]) -> Result<Line> {
         let size = comparison.size.to_string();
         let records = match kind[0] {
-            "latency" => comparison.records.div_ceil(LATENCY_SHARE),
+            "latency" => comparison.records.div_ceil(LATENCY_SHARE).min(LATENCY_WRITES),
             _ => comparison.records,
         };
         let common = ["--size", &size, "--records", &records.to_string()].map(str::to_owned);

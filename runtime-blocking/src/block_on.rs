@@ -1,6 +1,6 @@
 //! Waits for a future on the calling thread.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
@@ -25,26 +25,24 @@ thread_local! {
     static WAKER: Waker = Arc::new(Parked(thread::current())).into();
 }
 
+#[inline]
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
-    match block_until(future, None) {
-        Some(output) => output,
-        None => unreachable!("without a deadline it waits for the output"),
+    let mut future = pin!(future);
+    // Most calls are ready at once. Whatever waits is polled once more, with the waker that it is woken by.
+    match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => block_until(future, None).unwrap_or_else(|| unreachable!("there is no deadline")),
     }
 }
 
 pub(crate) fn within<F: Future>(timeout: Duration, future: F) -> Result<F::Output, TimedOut> {
     // What no clock can say is for ever.
-    let deadline = Instant::now().checked_add(timeout);
-    block_until(future, deadline).ok_or(TimedOut)
+    block_until(pin!(future), Instant::now().checked_add(timeout)).ok_or(TimedOut)
 }
 
 /// The output, or `None` if it is not there at the deadline.
-fn block_until<F: Future>(future: F, deadline: Option<Instant>) -> Option<F::Output> {
-    let mut future = pin!(future);
-    // Most calls are ready at once. Whatever waits is polled once more, with the waker that it is woken by.
-    if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-        return Some(output);
-    }
+#[cold]
+fn block_until<F: Future>(mut future: Pin<&mut F>, deadline: Option<Instant>) -> Option<F::Output> {
     let mut over = false;
     WAKER.with(|waker| {
         loop {

@@ -204,6 +204,7 @@ impl Writer {
     ///
     /// # Errors
     /// Those of [`milena_core::Writer::enqueue`].
+    #[inline]
     pub fn enqueue(&self, record: Record<'_>) -> Result<Delivery, WriteError> {
         block_on(self.0.enqueue(record)).map(Delivery)
     }

@@ -14,6 +14,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant as StdInstant, SystemTime};
@@ -34,8 +35,8 @@ struct Shared {
     /// Ends the executor's wait.
     alarm: mio::Waker,
     next: AtomicUsize,
-    /// New tasks; `None` when the executor has ended, and takes no more.
-    spawned: Mutex<Option<Vec<Task>>>,
+    /// New tasks on their way to the executor.
+    spawned: Sender<Task>,
     /// Who waits for a socket: one task reads and writes.
     sockets: Mutex<BTreeMap<usize, Waker>>,
     /// Who waits for which time; the number tells timers of the same time apart.
@@ -59,6 +60,7 @@ impl Wake for Shared {
 pub struct Executor {
     poll: mio::Poll,
     shared: Arc<Shared>,
+    spawned: Receiver<Task>,
     /// It knows which of them were woken.
     tasks: FuturesUnordered<Task>,
 }
@@ -69,17 +71,17 @@ impl Executor {
     /// # Errors
     /// Those of the system: no descriptors left.
     pub fn new() -> io::Result<Self> {
-        let poll = mio::Poll::new()?;
+        let (poll, (sender, spawned)) = (mio::Poll::new()?, mpsc::channel());
         let shared = Shared {
             origin: StdInstant::now(),
             registry: poll.registry().try_clone()?,
             alarm: mio::Waker::new(poll.registry(), Token(ALARM))?,
             next: AtomicUsize::new(ALARM + 1),
-            spawned: Mutex::new(Some(Vec::new())),
+            spawned: sender,
             sockets: Mutex::default(),
             timers: Mutex::default(),
         };
-        Ok(Executor { poll, shared: Arc::new(shared), tasks: FuturesUnordered::new() })
+        Ok(Executor { poll, shared: Arc::new(shared), spawned, tasks: FuturesUnordered::new() })
     }
 
     /// What clients run on.
@@ -95,8 +97,7 @@ impl Executor {
             if let Poll::Ready(value) = main.as_mut().poll(&mut cx) {
                 return value;
             }
-            let spawned = self.shared.spawned.lock().unwrap().as_mut().map(std::mem::take);
-            self.tasks.extend(spawned.into_iter().flatten());
+            self.tasks.extend(self.spawned.try_iter());
             // It stops now and then, so that sockets and timers have their turn.
             while let Poll::Ready(Some(())) = self.tasks.poll_next_unpin(&mut cx) {}
             self.wait();
@@ -119,12 +120,6 @@ impl Executor {
         let sockets = &self.shared.sockets;
         let ready = events.iter().filter_map(|event| sockets.lock().unwrap().remove(&event.token().0));
         ready.chain(due.into_values()).for_each(Waker::wake);
-    }
-}
-
-impl Drop for Executor {
-    fn drop(&mut self) {
-        drop(self.shared.spawned.lock().unwrap().take());
     }
 }
 
@@ -245,11 +240,8 @@ impl Runtime for OwnRuntime {
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        match &mut *self.0.spawned.lock().unwrap() {
-            Some(spawned) => spawned.push(Box::pin(task)),
-            // Dropped, the task ends its client.
-            None => return,
-        }
+        // An executor that has ended drops the task, and that ends its client.
+        let _ = self.0.spawned.send(Box::pin(task));
         self.0.alarm.wake().unwrap();
     }
 }

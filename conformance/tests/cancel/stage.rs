@@ -128,7 +128,10 @@ impl Stage {
     }
 
     fn move_leader(&self, topic: &str, partition: i32) {
-        let leader = self.world.cluster(|cluster| cluster.leader(topic, partition).unwrap().0);
+        // The coordinators' topic is not there before the first lookup.
+        let Some((leader, _)) = self.world.cluster(|cluster| cluster.leader(topic, partition)) else {
+            return;
+        };
         let to = BrokerId(leader.0 % BROKERS + 1);
         self.world.fault(Fault::MoveLeader { topic: topic.to_owned(), partition, to }).unwrap();
     }

@@ -46,8 +46,8 @@ pub trait Stream: Send + Unpin + 'static {
     fn poll_write(&mut self, cx: &mut Context<'_>, segments: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
 }
 
-/// Bytes read at once: few enough to stay in a core's cache until they are copied to their frame.
-const READ_BYTES: usize = 64 << 10;
+/// Bytes that a driver reads at once: few enough to stay in a core's cache until they are copied to their frame.
+pub const READ_BYTES: usize = 64 << 10;
 
 thread_local! {
     /// What is read lands here first. Sockets of std write only to memory that was written to before, and memory that is in the

@@ -12,12 +12,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant as StdInstant, SystemTime};
 
+use milena_core::drive::READ_BYTES;
 use milena_core::handle::{Driver, Gate};
 use milena_core::wire::{Framer, SendQueue};
 use milena_core::{Address, CloseReason, ConnId, Instant, Now};
-
-/// Bytes read at once: few enough to stay in a core's cache until they are copied to their frame.
-const READ_BYTES: usize = 64 << 10;
 
 pub(crate) struct Threads {
     connect_timeout: Duration,

@@ -79,30 +79,31 @@ impl Framer {
     pub fn push(&mut self, mut bytes: &[u8]) -> Result<(), FrameError> {
         loop {
             if let Some((buffer, length)) = &mut self.coming {
-                let missing = *length - buffer.len();
-                if bytes.len() < missing {
-                    grow(buffer, *length, bytes.len());
-                    buffer.extend_from_slice(bytes);
+                let (now, later) = bytes.split_at(bytes.len().min(*length - buffer.len()));
+                grow(buffer, *length, now.len());
+                buffer.extend_from_slice(now);
+                bytes = later;
+                if buffer.len() < *length {
                     return Ok(());
                 }
-                grow(buffer, *length, missing);
-                buffer.extend_from_slice(&bytes[..missing]);
-                bytes = &bytes[missing..];
                 let buffer = std::mem::take(buffer);
                 self.frames.push_back(Lent::frame(buffer, &self.spares));
                 (self.coming, self.first) = (None, false);
             }
-            let count = bytes.len().min(PREFIX_LEN - self.prefixed);
-            self.prefix[self.prefixed..][..count].copy_from_slice(&bytes[..count]);
-            self.prefixed += count;
-            bytes = &bytes[count..];
+            let (now, later) = bytes.split_at(bytes.len().min(PREFIX_LEN - self.prefixed));
+            self.prefix[self.prefixed..][..now.len()].copy_from_slice(now);
+            self.prefixed += now.len();
+            bytes = later;
             if self.prefixed < PREFIX_LEN {
                 return Ok(());
             }
             let length = self.check()?;
             self.prefixed = 0;
             let spare = match length {
-                0..=SMALL => self.spares.release_one(),
+                0..=SMALL => {
+                    self.spares.release_one();
+                    None
+                }
                 _ => self.spares.take(length),
             };
             let buffer = spare.unwrap_or_else(|| Vec::with_capacity(length.min(MAX_UNPROVEN)));
@@ -181,10 +182,11 @@ impl Spares {
         }
     }
 
-    /// None for a small frame, but it takes one away: a stream that has become quiet keeps none in the end.
-    fn release_one(&self) -> Option<Vec<u8>> {
-        self.0.lock().ok()?.pop();
-        None
+    /// A small frame comes, so that fewer large ones may follow: a stream that has become quiet keeps none in the end.
+    fn release_one(&self) {
+        if let Ok(mut spares) = self.0.lock() {
+            spares.pop();
+        }
     }
 }
 

@@ -135,10 +135,6 @@ impl Config {
     /// # Errors
     /// [`Error::Config`] names the first that does not.
     pub fn check(&self) -> Result<(), Error> {
-        let rule = |holds: bool, setting, reason: &str| match holds {
-            true => Ok(()),
-            false => Err(Error::Config { setting, reason: reason.to_owned() }),
-        };
         rule(!self.bootstrap.is_empty(), "bootstrap", "no address given")?;
         rule(self.client_id.len() <= i16::MAX as usize, "client_id", "longer than 32,767 bytes")?;
         rule(!self.bootstrap_timeout.is_zero(), "bootstrap_timeout", "must not be zero")?;
@@ -273,10 +269,6 @@ impl WriterConfig {
     /// # Errors
     /// [`Error::Config`] names the first that does not.
     pub fn check(&self) -> Result<(), Error> {
-        let rule = |holds: bool, setting, reason: &str| match holds {
-            true => Ok(()),
-            false => Err(Error::Config { setting, reason: reason.to_owned() }),
-        };
         rule(!self.idempotence || self.acks == Acks::All, "idempotence", "needs acks = all")?;
         rule(self.topic.as_deref() != Some(""), "topic", "must not be empty")?;
         let length = self.topic.as_ref().map_or(0, |topic| topic.len());
@@ -400,10 +392,6 @@ impl ReaderConfig {
     /// # Errors
     /// [`Error::Config`] names the first that does not.
     pub fn check(&self) -> Result<(), Error> {
-        let rule = |holds: bool, setting, reason: &str| match holds {
-            true => Ok(()),
-            false => Err(Error::Config { setting, reason: reason.to_owned() }),
-        };
         rule(!self.topic.is_empty(), "topic", "must not be empty")?;
         rule(self.topic.len() <= MAX_TOPIC_BYTES, "topic", "longer than 249 bytes")?;
         rule(self.partitions.as_ref().is_none_or(|p| !p.is_empty()), "partitions", "none chosen")?;
@@ -422,6 +410,13 @@ impl ReaderConfig {
             "must be 1 ms or more: brokers would be asked without a pause",
         )?;
         rule(self.max_wait <= Duration::from_secs(600), "max_wait", "must be 10 minutes or less")
+    }
+}
+
+fn rule(holds: bool, setting: &'static str, reason: &str) -> Result<(), Error> {
+    match holds {
+        true => Ok(()),
+        false => Err(Error::Config { setting, reason: reason.to_owned() }),
     }
 }
 

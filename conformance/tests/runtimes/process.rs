@@ -36,9 +36,11 @@ fn without_descriptors_a_client_says_so_and_goes_on_when_there_are_some() {
     alone("process::descriptors");
 }
 
+/// Of little patience, but always enough for one more attempt: the longest wait between two is far shorter.
 fn impatient(cluster: &Cluster) -> Config {
     let mut config = config(cluster);
     config.bootstrap_timeout = Duration::from_millis(700);
+    config.backoff = (Duration::from_millis(10), Duration::from_millis(100));
     config
 }
 

@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use super::Compression;
+use super::{Compression, RecordError};
 
 /// A message format, by its magic.
 ///
@@ -64,6 +64,26 @@ pub struct Encoding {
     pub compression: Compression,
     /// The codec's level, within [`Compression::levels`]; `None` for its default.
     pub level: Option<i32>,
+}
+
+impl Encoding {
+    /// Whether the codec is in this build and has the level.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError::CodecNotCompiled`] and [`RecordError::BadLevel`].
+    pub fn check(&self) -> Result<(), RecordError> {
+        let codec = self.compression;
+        if !codec.is_compiled() {
+            return Err(RecordError::CodecNotCompiled(codec));
+        }
+        match self.level {
+            Some(level) if !codec.levels().is_some_and(|levels| levels.contains(&level)) => {
+                Err(RecordError::BadLevel { codec, level })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl From<Compression> for Encoding {

@@ -42,15 +42,12 @@
 mod batch;
 mod broker;
 mod builder;
+mod codecs;
 mod compression;
 mod cursor;
 mod error;
 mod format;
 mod legacy;
-#[cfg(any(feature = "lz4", feature = "lz4-c"))]
-mod lz4;
-#[cfg(feature = "snappy")]
-mod snappy;
 #[cfg(test)]
 mod tests;
 mod varint;

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use super::compression::Output;
+use super::output::Output;
 
 const MAGIC: [u8; 8] = *b"\x82SNAPPY\0";
 const HEADER: [u8; 16] = *b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01";

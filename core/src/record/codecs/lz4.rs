@@ -11,8 +11,8 @@ use std::io::{self, Read};
 
 use twox_hash::XxHash32;
 
-use super::compression::Output;
-use super::{Encoding, MessageFormat};
+use super::output::Output;
+use crate::record::{Encoding, MessageFormat};
 
 const MAGIC: u32 = 0x184d_2204;
 const SKIPPABLE: u32 = 0x184d_2a50;

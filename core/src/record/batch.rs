@@ -1,26 +1,15 @@
 use bytes::{Buf, Bytes};
 
-use super::cursor::RecordCursor;
-use super::legacy;
-use super::{Compression, Producer, RecordError};
+use super::cursor::Numbers;
+use super::header::{
+    self, CODEC_MASK, CONTROL, DELETE_HORIZON, HEADER_BYTES, LOG_APPEND_TIME, MAGIC, PREFIX_BYTES,
+    TRANSACTIONAL, field,
+};
+use super::{Compression, RecordCursor, RecordError, entries};
 use crate::protocol::{LeaderEpoch, ProducerId};
 
-/// The size of a batch's header.
-pub(super) const HEADER_BYTES: usize = 61;
-/// Base offset and batch length: what the batch length does not count.
-pub(super) const PREFIX_BYTES: usize = 12;
-/// Where the CRC begins to count.
-const CRC_START: usize = 21;
 /// CRC, magic, attributes, key length and value length: the least that any message format needs behind the prefix.
 const SMALLEST_LENGTH: i32 = 14;
-/// The message format of batches; those before it are message sets.
-const MAGIC: i8 = 2;
-
-const CODEC_MASK: i16 = 0b111;
-pub(super) const LOG_APPEND_TIME: i16 = 1 << 3;
-pub(super) const TRANSACTIONAL: i16 = 1 << 4;
-pub(super) const CONTROL: i16 = 1 << 5;
-const DELETE_HORIZON: i16 = 1 << 6;
 
 /// What bounds the reading of batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +109,7 @@ impl Batch {
     fn check(&self) -> Result<(), RecordError> {
         // The magic has its place in every format; the rest of the header depends on it.
         let smallest = match self.magic() {
-            magic @ 0..MAGIC => legacy::smallest(magic),
+            magic @ 0..MAGIC => entries::smallest(magic),
             MAGIC => HEADER_BYTES,
             magic => return Err(RecordError::UnsupportedMagic(magic)),
         };
@@ -180,7 +169,7 @@ impl Batch {
     /// [`RecordError::UnknownCodec`].
     pub fn compression(&self) -> Result<Compression, RecordError> {
         match self.is_legacy() {
-            true => legacy::compression(&self.bytes),
+            true => entries::compression(&self.bytes),
             false => Compression::from_id((self.attributes() & CODEC_MASK) as i8),
         }
     }
@@ -207,7 +196,7 @@ impl Batch {
     pub fn max_timestamp(&self) -> i64 {
         match self.magic() {
             0 => -1,
-            1 => self.field_i64(legacy::TIMESTAMP_AT),
+            1 => self.field_i64(entries::TIMESTAMP_AT),
             _ => self.field_i64(35),
         }
     }
@@ -283,7 +272,7 @@ impl Batch {
     /// The CRC in the header: CRC-32C in v2, CRC-32 before.
     #[must_use]
     pub fn checksum(&self) -> u32 {
-        u32::from_be_bytes(field(&self.bytes, if self.is_legacy() { legacy::CRC_AT } else { 17 }))
+        u32::from_be_bytes(field(&self.bytes, if self.is_legacy() { entries::CRC_AT } else { 17 }))
     }
 
     /// Checks the bytes against the header's CRC. Offset and leader epoch are not covered.
@@ -293,8 +282,8 @@ impl Batch {
     /// [`RecordError::Crc`].
     pub fn verify_crc(&self) -> Result<(), RecordError> {
         let computed = match self.is_legacy() {
-            true => legacy::crc(&self.bytes),
-            false => crc32c::crc32c(&self.bytes[CRC_START..]),
+            true => entries::crc(&self.bytes),
+            false => header::crc(&self.bytes),
         };
         let stored = self.checksum();
         if stored == computed { Ok(()) } else { Err(RecordError::Crc { stored, computed }) }
@@ -319,7 +308,14 @@ impl Batch {
             _ if block.is_empty() && self.field_i32(57) == 0 => block,
             codec => Bytes::from(codec.decompress(&block, MAGIC, limits.max_decompressed_bytes)?),
         };
-        RecordCursor::new(self, self.field_i32(57) as u32, block)
+        let numbers = Numbers {
+            count: self.field_i32(57) as u32,
+            base_offset: self.field_i64(0),
+            last_offset_delta: self.last_offset_delta(),
+            base_timestamp: self.base_timestamp(),
+            append_time: self.has(LOG_APPEND_TIME).then(|| self.max_timestamp()),
+        };
+        RecordCursor::new(numbers, block)
     }
 
     fn is_legacy(&self) -> bool {
@@ -338,7 +334,7 @@ impl Batch {
     /// In message sets those are the lower four bits, with the same meaning.
     pub(super) fn attributes(&self) -> i16 {
         match self.is_legacy() {
-            true => i16::from(self.bytes[legacy::ATTRIBUTES_AT]) & (CODEC_MASK | LOG_APPEND_TIME),
+            true => i16::from(self.bytes[entries::ATTRIBUTES_AT]) & (CODEC_MASK | LOG_APPEND_TIME),
             false => i16::from_be_bytes(field(&self.bytes, 21)),
         }
     }
@@ -360,59 +356,4 @@ impl Batch {
 #[must_use]
 pub fn increment_sequence(sequence: i32, by: i32) -> i32 {
     sequence.wrapping_add(by) & i32::MAX
-}
-
-/// The header fields that a writer decides; the others follow from the bytes or are a broker's.
-pub(super) struct HeaderFields {
-    pub(super) base_offset: i64,
-    pub(super) attributes: i16,
-    pub(super) last_offset_delta: i32,
-    pub(super) base_timestamp: i64,
-    pub(super) max_timestamp: i64,
-    pub(super) producer_id: i64,
-    pub(super) producer_epoch: i16,
-    pub(super) base_sequence: i32,
-    pub(super) count: i32,
-}
-
-/// Writes the header in front of the records in `batch`, which the caller keeps below 2 GiB.
-pub(super) fn write_header(batch: &mut [u8], fields: &HeaderFields) {
-    let length = (batch.len() - PREFIX_BYTES) as i32;
-    put(batch, 0, fields.base_offset.to_be_bytes());
-    put(batch, 8, length.to_be_bytes());
-    put(batch, 12, (-1i32).to_be_bytes());
-    put(batch, 16, MAGIC.to_be_bytes());
-    put(batch, 21, fields.attributes.to_be_bytes());
-    put(batch, 23, fields.last_offset_delta.to_be_bytes());
-    put(batch, 27, fields.base_timestamp.to_be_bytes());
-    put(batch, 35, fields.max_timestamp.to_be_bytes());
-    put(batch, 43, fields.producer_id.to_be_bytes());
-    put(batch, 51, fields.producer_epoch.to_be_bytes());
-    put(batch, 53, fields.base_sequence.to_be_bytes());
-    put(batch, 57, fields.count.to_be_bytes());
-    write_crc(batch);
-}
-
-/// Writes the producer's fields of a batch that is whole otherwise, and renews the CRC.
-pub(super) fn write_producer(batch: &mut [u8], producer: Producer) {
-    put(batch, 43, producer.id.0.to_be_bytes());
-    put(batch, 51, producer.epoch.to_be_bytes());
-    put(batch, 53, producer.base_sequence.to_be_bytes());
-    write_crc(batch);
-}
-
-/// Writes the CRC of what it covers.
-pub(super) fn write_crc(batch: &mut [u8]) {
-    let crc = crc32c::crc32c(&batch[CRC_START..]);
-    put(batch, 17, crc.to_be_bytes());
-}
-
-pub(super) fn put<const N: usize>(batch: &mut [u8], at: usize, bytes: [u8; N]) {
-    batch[at..at + N].copy_from_slice(&bytes);
-}
-
-pub(super) fn field<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    let mut field = [0; N];
-    field.copy_from_slice(&bytes[at..at + N]);
-    field
 }

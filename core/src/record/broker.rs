@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::batch::{self, CONTROL, HEADER_BYTES, LOG_APPEND_TIME, PREFIX_BYTES, TRANSACTIONAL, field, put};
-use super::{Batch, BatchBuilder, Batches, Compression, Producer, RecordError, RecordRef, legacy};
+use super::header::{self, CONTROL, HEADER_BYTES, LOG_APPEND_TIME, PREFIX_BYTES, TRANSACTIONAL, field, put};
+use super::{Batch, BatchBuilder, Batches, Compression, Producer, RecordError, RecordRef, entries, legacy};
 use crate::protocol::{LeaderEpoch, ProducerId};
 
 /// Gives the batch at the start of `bytes` its place in the log. The CRC does not cover these fields.
@@ -16,10 +16,10 @@ use crate::protocol::{LeaderEpoch, ProducerId};
 /// If `bytes` are shorter than a batch's header, or start with a compressed set of v0 or v1: take them from a [`Batch`](super::Batch) that
 /// has a [`base_offset`](super::Batch::base_offset).
 pub fn set_base_offset(bytes: &mut [u8], base_offset: i64, leader_epoch: LeaderEpoch) {
-    if bytes[legacy::MAGIC_AT] >= 2 {
+    if bytes[entries::MAGIC_AT] >= 2 {
         put(bytes, 12, leader_epoch.0.to_be_bytes());
     } else {
-        assert_eq!(legacy::compression(bytes), Ok(Compression::None), "a compressed set's first offset");
+        assert_eq!(entries::compression(bytes), Ok(Compression::None), "a compressed set's first offset");
     }
     put(bytes, 0, base_offset.to_be_bytes());
 }
@@ -33,13 +33,13 @@ pub fn set_base_offset(bytes: &mut [u8], base_offset: i64, leader_epoch: LeaderE
 pub fn set_log_append_time(bytes: &mut [u8], timestamp: i64) {
     let length = i32::from_be_bytes(field(bytes, 8));
     let batch = &mut bytes[..PREFIX_BYTES + usize::try_from(length).expect("a whole batch")];
-    if batch[legacy::MAGIC_AT] < 2 {
+    if batch[entries::MAGIC_AT] < 2 {
         return legacy::set_log_append_time(batch, timestamp);
     }
     let attributes = i16::from_be_bytes(field(batch, 21)) | LOG_APPEND_TIME;
     put(batch, 21, attributes.to_be_bytes());
     put(batch, 35, timestamp.to_be_bytes());
-    batch::write_crc(batch);
+    header::write_crc(batch);
 }
 
 /// The batch without the records that `keep` refuses, as compaction leaves it: offsets and all other fields of the header stay. It may

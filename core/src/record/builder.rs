@@ -1,9 +1,9 @@
 use bytes::Bytes;
 
-use super::batch::{self, Batch, HEADER_BYTES, HeaderFields};
+use super::header::{self, HEADER_BYTES, HeaderFields};
 use super::varint::Scratch;
 use super::{
-    Compression, Encoding, Limits, MessageFormat, RecordCursor, RecordError, RecordRef, V2Only, legacy,
+    Batch, Compression, Encoding, Limits, MessageFormat, RecordCursor, RecordError, RecordRef, V2Only, legacy,
 };
 use crate::protocol::ProducerId;
 use crate::wire::varlong_len;
@@ -82,7 +82,7 @@ pub struct BatchBuilder {
 #[must_use]
 pub fn restamp(batch: &Bytes, producer: Producer) -> Bytes {
     let mut bytes = batch.to_vec();
-    batch::write_producer(&mut bytes, producer);
+    header::write_producer(&mut bytes, producer.id.0, producer.epoch, producer.base_sequence);
     Bytes::from(bytes)
 }
 
@@ -247,7 +247,7 @@ impl BatchBuilder {
         }
         let encoding = encoding.into();
         if encoding.format == MessageFormat::V2 {
-            let transactional = if producer.transactional { batch::TRANSACTIONAL } else { 0 };
+            let transactional = if producer.transactional { header::TRANSACTIONAL } else { 0 };
             return self.seal_with(base_offset, transactional, encoding, producer);
         }
         if producer != Producer::NONE {
@@ -285,7 +285,7 @@ impl BatchBuilder {
         if i32::try_from(bytes.len()).is_err() {
             return Err(refused);
         }
-        batch::write_header(
+        header::write_header(
             &mut bytes,
             &HeaderFields {
                 base_offset,
@@ -333,7 +333,7 @@ impl BatchBuilder {
             _ if kept == 0 => builder.buffer,
             _ => encoding.compress(&builder.buffer[HEADER_BYTES..], HEADER_BYTES)?,
         };
-        batch::write_header(
+        header::write_header(
             &mut bytes,
             &HeaderFields {
                 base_offset,
@@ -347,7 +347,7 @@ impl BatchBuilder {
                 count: kept,
             },
         );
-        batch::put(&mut bytes, 12, batch.partition_leader_epoch().0.to_be_bytes());
+        header::put(&mut bytes, 12, batch.partition_leader_epoch().0.to_be_bytes());
         Ok(Bytes::from(bytes))
     }
 

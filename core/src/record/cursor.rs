@@ -1,11 +1,11 @@
 use std::ops::Range;
-use std::str::Utf8Error;
 
 use bytes::Bytes;
 
-use super::legacy::Entries;
+use super::entries::Entries;
+use super::records::{HeaderIter, Record, RecordRef, nullable, take};
 use super::varint::{read_varint, read_varlong};
-use super::{Batch, Malformed, RecordError, TimestampType};
+use super::{Malformed, RecordError};
 
 /// Length, attributes, two deltas, key length, value length and header count, one byte each: the smallest record.
 const SMALLEST_RECORD: usize = 7;
@@ -20,44 +20,42 @@ pub struct RecordCursor {
     state: State,
 }
 
+/// What a batch's header says of its records.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Numbers {
+    pub(super) count: u32,
+    pub(super) base_offset: i64,
+    pub(super) last_offset_delta: i32,
+    pub(super) base_timestamp: i64,
+    /// The time of every record, if the broker gave it.
+    pub(super) append_time: Option<i64>,
+}
+
 /// Where the cursor stands; apart from the block, so that records can borrow the one while the other moves.
 #[derive(Debug, Clone)]
 struct State {
     position: usize,
     index: u32,
-    count: u32,
-    base_offset: i64,
-    base_timestamp: i64,
-    /// The time of every record, if the broker gave it.
-    append_time: Option<i64>,
     /// The offset delta of the record before, at first -1.
     offset_delta: i32,
-    last_offset_delta: i32,
+    numbers: Numbers,
     /// Offsets to show.
     shown: Range<i64>,
-    /// A message set's entries; `count` is 0 then, so that batches of v2 pay nothing for the question.
+    /// A message set's entries; the count is 0 then, so that batches of v2 pay nothing for the question.
     entries: Option<Entries>,
 }
 
 impl RecordCursor {
-    pub(super) fn new(batch: &Batch, count: u32, block: Bytes) -> Result<Self, RecordError> {
+    /// The records of a batch of format v2, in `block`.
+    pub(super) fn new(numbers: Numbers, block: Bytes) -> Result<Self, RecordError> {
+        let count = numbers.count;
         if count as usize > block.len() / SMALLEST_RECORD {
             return Err(RecordError::BadCount { count: count as i32 });
         }
         if count == 0 && !block.is_empty() {
             return Err(RecordError::TrailingBytes(block.len()));
         }
-        let append_time =
-            (batch.timestamp_type() == TimestampType::LogAppendTime).then(|| batch.max_timestamp());
-        let state = State {
-            count,
-            base_offset: batch.last_offset() - i64::from(batch.last_offset_delta()),
-            base_timestamp: batch.base_timestamp(),
-            append_time,
-            last_offset_delta: batch.last_offset_delta(),
-            ..State::default()
-        };
-        Ok(Self { block, state })
+        Ok(Self { block, state: State { numbers, ..State::default() } })
     }
 
     /// The records of one entry, which may be a compressed message set.
@@ -69,8 +67,8 @@ impl RecordCursor {
 
     /// The records that a builder has put side by side.
     pub(super) fn built(block: Bytes, count: u32, base_timestamp: i64) -> Self {
-        let state = State { count, base_timestamp, last_offset_delta: i32::MAX, ..State::default() };
-        Self { block, state }
+        let numbers = Numbers { count, base_timestamp, last_offset_delta: i32::MAX, ..Numbers::default() };
+        Self { block, state: State { numbers, ..State::default() } }
     }
 
     /// Shows only records with offsets in this range; the others are passed over.
@@ -95,7 +93,7 @@ impl RecordCursor {
     #[must_use]
     pub fn remaining(&self) -> u32 {
         match &self.state.entries {
-            None => self.state.count - self.state.index,
+            None => self.state.numbers.count - self.state.index,
             Some(entries) => entries.remaining(),
         }
     }
@@ -106,22 +104,8 @@ impl Iterator for RecordCursor {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        let record = match self.state.next(&self.block)? {
-            Ok(record) => record,
-            Err(error) => return Some(Err(error)),
-        };
-        let owned = |field| self.block.slice_ref(field);
-        let headers = match record.headers.count {
-            0 => Headers::default(),
-            count => Headers { count, block: owned(record.headers.block) },
-        };
-        Some(Ok(Record {
-            offset: record.offset,
-            timestamp: record.timestamp,
-            key: record.key.map(owned),
-            value: record.value.map(owned),
-            headers,
-        }))
+        let record = self.state.next(&self.block)?;
+        Some(record.map(|record| record.held_by(&self.block)))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -136,12 +120,8 @@ impl Default for State {
         Self {
             position: 0,
             index: 0,
-            count: 0,
-            base_offset: 0,
-            base_timestamp: 0,
-            append_time: None,
             offset_delta: -1,
-            last_offset_delta: 0,
+            numbers: Numbers::default(),
             shown: i64::MIN..i64::MAX,
             entries: None,
         }
@@ -165,19 +145,19 @@ impl State {
 
     #[inline]
     fn next_of_all<'a>(&mut self, block: &'a [u8]) -> Option<Result<RecordRef<'a>, RecordError>> {
-        if self.index == self.count {
+        if self.index == self.numbers.count {
             return self.entries.as_mut()?.next(block);
         }
         let mut input = &block[self.position..];
         match self.parse(&mut input) {
-            Ok(record) if self.index + 1 < self.count || input.is_empty() => {
+            Ok(record) if self.index + 1 < self.numbers.count || input.is_empty() => {
                 self.index += 1;
                 self.position = block.len() - input.len();
                 Some(Ok(record))
             }
             Ok(_) => Some(Err(self.fail(RecordError::TrailingBytes(input.len())))),
             Err(_) if self.position == block.len() => {
-                Some(Err(self.fail(RecordError::BadCount { count: self.count as i32 })))
+                Some(Err(self.fail(RecordError::BadCount { count: self.numbers.count as i32 })))
             }
             Err(what) => Some(Err(self.fail(RecordError::BadRecord { index: self.index, what }))),
         }
@@ -191,7 +171,7 @@ impl State {
 
     #[cold]
     fn stop(&mut self) {
-        self.index = self.count;
+        self.index = self.numbers.count;
         self.entries = None;
     }
 
@@ -202,7 +182,7 @@ impl State {
         take(&mut input, 1).ok_or(Malformed::RecordLength)?; // attributes: none are defined
         let timestamp_delta = read_varlong(&mut input)?;
         let offset_delta = read_varint(&mut input)?;
-        if offset_delta <= self.offset_delta || offset_delta > self.last_offset_delta {
+        if offset_delta <= self.offset_delta || offset_delta > self.numbers.last_offset_delta {
             return Err(Malformed::OffsetDelta);
         }
         let key = nullable(&mut input, Malformed::KeyLength)?;
@@ -211,10 +191,10 @@ impl State {
         self.offset_delta = offset_delta;
         Ok(RecordRef {
             // The batch's last offset is an i64, and the delta is not above the last.
-            offset: self.base_offset + i64::from(offset_delta),
-            timestamp: match self.append_time {
+            offset: self.numbers.base_offset + i64::from(offset_delta),
+            timestamp: match self.numbers.append_time {
                 Some(time) => time,
-                None => self.base_timestamp.wrapping_add(timestamp_delta),
+                None => self.numbers.base_timestamp.wrapping_add(timestamp_delta),
             },
             key,
             value,
@@ -222,184 +202,3 @@ impl State {
         })
     }
 }
-
-#[inline]
-fn nullable<'a>(input: &mut &'a [u8], bad: Malformed) -> Result<Option<&'a [u8]>, Malformed> {
-    match read_varint(input)? {
-        -1 => Ok(None),
-        length => take(input, length).map(Some).ok_or(bad),
-    }
-}
-
-/// Takes `length` bytes off the front, `None` if it is negative or more than there are.
-#[inline]
-fn take<'a>(input: &mut &'a [u8], length: i32) -> Option<&'a [u8]> {
-    let (taken, rest) = input.split_at_checked(usize::try_from(length).ok()?)?;
-    *input = rest;
-    Some(taken)
-}
-
-/// A record borrowed from its batch.
-#[derive(Debug, Clone)]
-pub struct RecordRef<'a> {
-    /// The offset in the partition.
-    pub offset: i64,
-    /// Milliseconds since the epoch, -1 if none.
-    pub timestamp: i64,
-    /// The key, or null.
-    pub key: Option<&'a [u8]>,
-    /// The value, or null.
-    pub value: Option<&'a [u8]>,
-    headers: HeaderIter<'a>,
-}
-
-impl<'a> RecordRef<'a> {
-    /// A record without headers.
-    pub(super) fn new(offset: i64, timestamp: i64, key: Option<&'a [u8]>, value: Option<&'a [u8]>) -> Self {
-        let headers = HeaderIter { count: 0, block: &[] };
-        Self { offset, timestamp, key, value, headers }
-    }
-
-    /// The headers, in order.
-    #[must_use]
-    #[inline]
-    pub fn headers(&self) -> HeaderIter<'a> {
-        self.headers.clone()
-    }
-}
-
-/// A record that holds on to its batch's bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The offset in the partition.
-    pub offset: i64,
-    /// Milliseconds since the epoch, -1 if none.
-    pub timestamp: i64,
-    /// The key, or null.
-    pub key: Option<Bytes>,
-    /// The value, or null.
-    pub value: Option<Bytes>,
-    /// The headers, in order.
-    pub headers: Headers,
-}
-
-/// The headers of a [`Record`], parsed as they are iterated; none by default.
-#[derive(Debug, Clone, Default)]
-pub struct Headers {
-    count: u32,
-    block: Bytes,
-}
-
-impl Headers {
-    /// The headers, in order.
-    #[must_use]
-    pub fn iter(&self) -> HeaderIter<'_> {
-        HeaderIter { count: self.count, block: &self.block }
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.count as usize
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-}
-
-/// By what they say: a varint can be written in several ways.
-impl PartialEq for Headers {
-    fn eq(&self, other: &Self) -> bool {
-        self.iter().eq(other)
-    }
-}
-
-impl Eq for Headers {}
-
-impl<'a> IntoIterator for &'a Headers {
-    type Item = HeaderRef<'a>;
-    type IntoIter = HeaderIter<'a>;
-
-    fn into_iter(self) -> HeaderIter<'a> {
-        self.iter()
-    }
-}
-
-/// One header of a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeaderRef<'a> {
-    /// The key's bytes: UTF-8 by Kafka's rules, which brokers do not enforce.
-    pub key: &'a [u8],
-    /// The value, or null.
-    pub value: Option<&'a [u8]>,
-}
-
-impl<'a> HeaderRef<'a> {
-    /// The key as text.
-    ///
-    /// # Errors
-    ///
-    /// If it is not UTF-8.
-    pub fn key_str(&self) -> Result<&'a str, Utf8Error> {
-        std::str::from_utf8(self.key)
-    }
-}
-
-/// The headers of a record, in order.
-#[derive(Debug, Clone)]
-pub struct HeaderIter<'a> {
-    count: u32,
-    /// `count` well-formed headers and nothing else, from the front.
-    block: &'a [u8],
-}
-
-impl<'a> HeaderIter<'a> {
-    /// Takes the rest of a record, checking every length but keeping none: that costs a few nanoseconds a header, and iterating cannot fail.
-    #[inline]
-    fn parse(mut input: &'a [u8]) -> Result<Self, Malformed> {
-        let count = u32::try_from(read_varint(&mut input)?).map_err(|_| Malformed::HeaderCount)?;
-        let block = input;
-        let rest = if count > 0 { skip_headers(input, count)? } else { input };
-        if !rest.is_empty() {
-            return Err(Malformed::TrailingBytes);
-        }
-        Ok(Self { count, block })
-    }
-}
-
-fn skip_headers(mut input: &[u8], count: u32) -> Result<&[u8], Malformed> {
-    // A header is two lengths at least.
-    if count as usize > input.len() / 2 {
-        return Err(Malformed::HeaderCount);
-    }
-    for _ in 0..count {
-        header(&mut input)?;
-    }
-    Ok(input)
-}
-
-#[inline]
-fn header<'a>(input: &mut &'a [u8]) -> Result<HeaderRef<'a>, Malformed> {
-    let key = nullable(input, Malformed::HeaderKeyLength)?.ok_or(Malformed::HeaderKeyLength)?;
-    let value = nullable(input, Malformed::HeaderValueLength)?;
-    Ok(HeaderRef { key, value })
-}
-
-impl<'a> Iterator for HeaderIter<'a> {
-    type Item = HeaderRef<'a>;
-
-    fn next(&mut self) -> Option<HeaderRef<'a>> {
-        self.count = self.count.checked_sub(1)?;
-        header(&mut self.block).ok()
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.count as usize, Some(self.count as usize))
-    }
-}
-
-impl ExactSizeIterator for HeaderIter<'_> {}
-impl std::iter::FusedIterator for HeaderIter<'_> {}

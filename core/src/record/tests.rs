@@ -394,9 +394,9 @@ fn counts_must_match_the_records() {
 fn batch_of(block: &[u8], count: i32, last_offset_delta: i32, attributes: i16) -> Batch {
     let mut bytes = vec![0; 61];
     bytes.extend_from_slice(block);
-    batch::write_header(
+    header::write_header(
         &mut bytes,
-        &batch::HeaderFields {
+        &header::HeaderFields {
             base_offset: 0,
             attributes,
             last_offset_delta,

@@ -30,6 +30,7 @@
 
 mod error;
 mod keys;
+mod limits;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -40,27 +41,10 @@ use base64ct::{Base64, Encoding};
 
 pub use error::{Argument, ScramError};
 pub use keys::{SaltedPassword, ScramMechanism};
-
-/// The fewest iterations of PBKDF2 that are accepted of a server: what RFC 7677 asks for, and Java's limit for both
-/// mechanisms. With fewer, a server that pretends to be the broker gets a proof from which the password is cheap to guess.
-pub const MIN_ITERATIONS: u32 = 4096;
-
-/// The most iterations of PBKDF2 that are accepted of a server. They are the client's CPU time at the server's word, and at
-/// this number about a second of it. Kafka stores no credential with more than 16,384; current advice for passwords on disk,
-/// which other brokers may follow, is 600,000.
-pub const MAX_ITERATIONS: u32 = 1_000_000;
-
-/// The longest server message that is looked at, in bytes. Kafka's are about 120; all of it is kept until the end.
-pub const MAX_SERVER_MESSAGE_BYTES: usize = 4096;
-
-/// The longest client nonce, in bytes: the server sends it back, and must be able to within [`MAX_SERVER_MESSAGE_BYTES`].
-pub const MAX_NONCE_BYTES: usize = 256;
+pub use limits::{MAX_ITERATIONS, MAX_NONCE_BYTES, MAX_SERVER_MESSAGE_BYTES, MIN_ITERATIONS};
 
 /// Says that the client binds to no channel, and acts for nobody else.
 const GS2_HEADER: &str = "n,,";
-
-/// The names that RFC 5802 gave a meaning, which are therefore no extensions.
-const RESERVED: [&str; 10] = ["a", "n", "m", "r", "c", "s", "i", "p", "v", "e"];
 
 /// An exchange that begins: it has the client-first message, and waits for the server-first message.
 #[derive(Clone, Debug)]
@@ -104,7 +88,7 @@ impl Scram {
         let user = user.replace('=', "=3D").replace(',', "=2C");
         let mut message = format!("{GS2_HEADER}n={user},r={nonce}");
         for (at, (name, value)) in extensions.iter().enumerate() {
-            if !server::is_name(name) || RESERVED.contains(name) {
+            if !server::is_name(name) || server::RESERVED.contains(name) {
                 return refuse(Argument::Extension, "has a name that is no word, or has another meaning");
             }
             if !server::is_value(value) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{MAX_ITERATIONS, MAX_SERVER_MESSAGE_BYTES, MIN_ITERATIONS};
+use super::limits::{MAX_ITERATIONS, MAX_SERVER_MESSAGE_BYTES, MIN_ITERATIONS};
 use crate::Fault;
 
 /// Why a SCRAM exchange failed.

@@ -2,7 +2,11 @@
 
 use base64ct::{Base64, Encoding};
 
-use super::{MAX_ITERATIONS, MAX_SERVER_MESSAGE_BYTES, MIN_ITERATIONS, RESERVED, ScramError};
+use super::ScramError;
+use super::limits::{MAX_ITERATIONS, MAX_SERVER_MESSAGE_BYTES, MIN_ITERATIONS};
+
+/// The names that RFC 5802 gave a meaning, which are therefore no extensions.
+pub(super) const RESERVED: [&str; 10] = ["a", "n", "m", "r", "c", "s", "i", "p", "v", "e"];
 
 /// A server-first message that is good to be answered.
 pub(super) struct First<'a> {

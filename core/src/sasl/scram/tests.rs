@@ -72,7 +72,7 @@ fn what_can_not_be_written_down_is_the_callers_fault() {
     {
         assert_eq!(argument("user", NONCE, &[extension]), Argument::Extension, "{extension:?}");
     }
-    for reserved in RESERVED {
+    for reserved in server::RESERVED {
         assert_eq!(argument("user", NONCE, &[(reserved, "x")]), Argument::Extension, "{reserved}");
     }
     assert_eq!(argument("user", NONCE, &[("x", "1"), ("y", "1"), ("x", "2")]), Argument::Extension);

@@ -127,13 +127,12 @@ fn files_have_one_subject() {
 }
 
 /// Uses that close a circle today: who takes from whom. Each is being untied, and none is to be added; the list goes with the last.
-const KNOWN: [(&str, &str); 6] = [
+const KNOWN: [(&str, &str); 5] = [
     ("handle/client.rs", "handle/reader.rs"),
     ("handle/client.rs", "handle/writer.rs"),
     ("handle/gate.rs", "handle/reader.rs"),
     ("handle/gate.rs", "handle/writer.rs"),
     ("producer/sender/identity.rs", "producer/sender.rs"),
-    ("wire/codec.rs", "wire/value.rs"),
 ];
 
 #[test]

@@ -12,7 +12,7 @@
 mod primitives;
 mod tags;
 
-use super::{Event, Field, Frame, Struct, Supplier, TaggedField, Value, Visitor, WireError, WireFault};
+use super::{Event, Field, Frame, Supplier, TaggedField, Visitor, WireError, WireFault};
 use bytes::{BufMut, Bytes};
 use std::fmt;
 use std::mem;
@@ -35,6 +35,54 @@ pub struct Shape {
     pub last: i16,
     /// The first version with compact lengths and tagged fields.
     pub flexible: i16,
+}
+
+/// A type that a field can have.
+pub trait Value {
+    /// The value of a field that is absent.
+    fn initial(field: &Field) -> Self
+    where
+        Self: Sized;
+
+    /// Whether it is the value of a field that is absent.
+    fn is_initial(&self, field: &Field) -> bool;
+
+    /// Does with the value what the codec does: measures, encodes, visits, or replaces it by what it decodes.
+    fn code(&mut self, codec: &mut Codec<'_>, field: &'static Field);
+
+    /// One line of a struct's field list: [`code`](Self::code) if the codec's version has the field and now is its
+    /// turn.
+    fn field(&mut self, codec: &mut Codec<'_>, field: &'static Field)
+    where
+        Self: Sized,
+    {
+        match codec.quick(field) {
+            Quick::Skip => {}
+            Quick::No => codec.field(field, self),
+            Quick::Measure | Quick::Encode | Quick::Decode => {
+                self.code(codec, field);
+                codec.blame(field);
+            }
+        }
+    }
+}
+
+/// A message, or a struct in one: a list of fields.
+pub trait Struct: fmt::Debug {
+    /// Calls [`Value::field`] of every field, in the order of its specification.
+    fn walk(&mut self, codec: &mut Codec<'_>);
+
+    /// Whether any of its fields is tagged.
+    fn any_tagged(&self) -> bool;
+
+    /// Tagged fields this release has no name for, by rising tag.
+    fn unknown_tagged_fields(&mut self) -> &mut Vec<TaggedField>;
+
+    /// How long the broker asks its client to pause, in ms; 0 in structs that don't say.
+    fn throttle_time_ms(&self) -> i32;
+
+    /// Has the client pause, where the struct can say so.
+    fn set_throttle_time_ms(&mut self, time_ms: i32);
 }
 
 /// Measures, encodes, decodes, visits or fills one message in one version.

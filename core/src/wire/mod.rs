@@ -16,9 +16,10 @@ mod text;
 mod uuid;
 mod value;
 mod varint;
+mod visitor;
 
 pub(crate) use codec::finish;
-pub use codec::{Codec, Measured, Shape, decode, encode, fill, measure, visit, visit_all};
+pub use codec::{Codec, Measured, Shape, Struct, Value, decode, encode, fill, measure, visit, visit_all};
 pub use error::{WireError, WireFault};
 pub use field::{Field, Initial, TaggedField};
 pub use frame::{Frame, FrameError, LooksLike, SendQueue};
@@ -26,8 +27,8 @@ pub use framer::Framer;
 pub use packed::{Element, Iter, Packed};
 pub use text::Str;
 pub use uuid::{ParseUuidError, Uuid};
-pub use value::{Event, Struct, Supplier, Value, Visitor};
 pub use varint::{
     VarintError, put_uvarint, put_varint, put_varlong, read_uvarint, read_varint, read_varlong, uvarint_len,
     varint_len, varlong_len,
 };
+pub use visitor::{Event, Supplier, Visitor};

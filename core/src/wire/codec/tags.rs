@@ -1,7 +1,7 @@
 //! Tagged fields: behind a struct's other fields, known and unknown ones in one rising order.
 
-use super::{Codec, Measured, Mode, Pass};
-use crate::wire::{Field, Struct, TaggedField, Value, WireFault};
+use super::{Codec, Measured, Mode, Pass, Struct, Value};
+use crate::wire::{Field, TaggedField, WireFault};
 use std::mem;
 
 impl Codec<'_> {

@@ -21,3 +21,8 @@ pub mod oracle;
 mod random;
 pub mod sim;
 pub mod suite;
+
+/// The code of the page for those who drive the core by hand is compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/core.md")]
+struct CorePage;

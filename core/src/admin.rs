@@ -11,37 +11,41 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cluster::{Lane, Target};
 use crate::config::Config;
-use crate::connection::{Answer, Call, Failure, Lane};
-use crate::context::{Ctx, OpId, Tag, Target, Timer};
+use crate::connection::{AnyAnswer, AnyRequest, Failure};
+use crate::context::{Ctx, Routed, Subject};
 use crate::error::Error;
 use crate::protocol::ErrorCode;
 use crate::rng::Backoff;
 use crate::time::Instant;
 
 /// A request to be answered once.
-pub(crate) struct Ask {
-    pub(crate) call: Box<dyn Call>,
-    pub(crate) target: Target,
-    pub(crate) lane: Lane,
-    /// Those it may be sent in.
-    pub(crate) versions: (i16, i16),
+#[derive(Clone)]
+pub struct Ask {
+    /// The request.
+    pub request: Arc<dyn AnyRequest>,
+    /// Whom it must reach.
+    pub target: Target,
+    /// Versions it may be sent in.
+    pub versions: (i16, i16),
     /// False for one that no broker answers: it is done when sent.
-    pub(crate) answered: bool,
+    pub answered: bool,
     /// Doing it twice is as good as once.
-    pub(crate) repeatable: bool,
+    pub repeatable: bool,
     /// Whether one that was refused for a passing reason is sent again.
-    pub(crate) retry_refused: bool,
-    /// Instead of `api_timeout`; the broker then may take as long.
-    pub(crate) timeout: Option<Duration>,
+    pub retry_refused: bool,
+    /// Instead of [`api_timeout`](crate::Config::api_timeout); the broker then may take as long.
+    pub timeout: Option<Duration>,
+    pub(crate) lane: Lane,
 }
 
 impl Ask {
     /// As the client's own calls are: in final versions, once, and again if refused for a passing reason.
-    pub(crate) fn new(call: Box<dyn Call>, target: Target) -> Self {
+    pub fn new(request: Arc<dyn AnyRequest>, target: Target) -> Self {
         Ask {
-            versions: (call.versions().0, call.stable()),
-            call,
+            versions: (request.kind().versions.0, request.kind().stable),
+            request,
             target,
             lane: Lane::General,
             answered: true,
@@ -54,13 +58,13 @@ impl Ask {
 
 impl fmt::Debug for Ask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Ask({} to {:?})", self.call.key(), self.target)
+        write!(f, "Ask({:?} to {:?})", self.request.kind(), self.target)
     }
 }
 
 /// An [`Ask`] under way.
+#[derive(Clone, Debug)]
 pub(crate) struct Operation {
-    id: OpId,
     ask: Ask,
     started: Instant,
     deadline: Instant,
@@ -90,13 +94,21 @@ fn is_misrouted(code: ErrorCode) -> bool {
 pub(crate) struct Progress {
     /// What led to the target is out of date.
     pub(crate) misrouted: bool,
-    pub(crate) done: Option<Result<Option<Answer>, Error>>,
+    pub(crate) done: Option<Result<Option<AnyAnswer>, Error>>,
 }
 
+impl Subject for Operation {
+    type Tag = ();
+    type Timer = ();
+    /// What came of it is the result of a step.
+    type Output = ();
+}
+
+type Context<'a> = Ctx<'a, Operation>;
+
 impl Operation {
-    pub(crate) fn new(id: OpId, ask: Ask, config: &Config, now: Instant) -> Self {
+    pub(crate) fn new(ask: Ask, config: &Config, now: Instant) -> Self {
         Operation {
-            id,
             started: now,
             deadline: now + ask.timeout.unwrap_or(config.api_timeout),
             grace: now + config.topic_grace,
@@ -117,22 +129,22 @@ impl Operation {
         self.in_flight
     }
 
-    pub(crate) fn send(&mut self, ctx: &mut Ctx<'_>) {
+    pub(crate) fn send(&mut self, ctx: &mut Context<'_>) {
         self.in_flight = true;
-        ctx.set_timer(Timer::Op(self.id), Some(self.deadline));
-        let Ask { call, target, lane, versions, answered, timeout, .. } = &self.ask;
-        ctx.send_as(target.clone(), *lane, call.again(), Tag::Op(self.id), *versions, *answered);
-        if timeout.is_some() {
-            // Never shorter than usual: a connection is not given up because one caller is in a hurry.
-            ctx.wait_until(self.deadline);
-        }
+        ctx.set_timer((), Some(self.deadline));
+        let Ask { request, target, lane, versions, answered, timeout, .. } = &self.ask;
+        // Never shorter than usual: a connection is not given up because one caller is in a hurry.
+        let longer =
+            timeout.map_or(Duration::ZERO, |_| self.deadline.since(ctx.now.mono + ctx.request_timeout));
+        let request = Routed::of(target.clone(), *lane, request.clone(), *versions, ());
+        ctx.send(request.answered(*answered).wait_longer(longer));
     }
 
     /// `blocked`: what keeps its request from having a broker to go to, if it has none.
-    pub(crate) fn on_timer(&mut self, ctx: &mut Ctx<'_>, blocked: Option<Error>) -> Progress {
+    pub(crate) fn on_timer(&mut self, ctx: &mut Context<'_>, blocked: Option<Error>) -> Progress {
         if ctx.now.mono >= self.deadline {
             let error = Error::Timeout {
-                operation: self.ask.call.key().name(),
+                operation: self.ask.request.kind().key.name(),
                 after: self.deadline.since(self.started),
                 last: blocked.map(Arc::new).or_else(|| self.last.take()),
             };
@@ -146,8 +158,8 @@ impl Operation {
 
     pub(crate) fn on_reply(
         &mut self,
-        ctx: &mut Ctx<'_>,
-        result: Result<Option<Answer>, Failure>,
+        ctx: &mut Context<'_>,
+        result: Result<Option<AnyAnswer>, Failure>,
     ) -> Progress {
         self.in_flight = false;
         let error = match result {
@@ -155,7 +167,7 @@ impl Operation {
             Ok(Some(mut answer)) => {
                 let refusal = self.refusal(&mut answer);
                 match refusal.filter(|code| self.ask.retry_refused && is_passing(*code)) {
-                    Some(code) => Error::Rejected { api: self.ask.call.key(), code, message: None },
+                    Some(code) => Error::Rejected { api: self.ask.request.kind().key, code, message: None },
                     None => {
                         let misrouted = refusal.is_some_and(is_misrouted);
                         return Progress { misrouted, done: Some(Ok(Some(answer))) };
@@ -171,16 +183,16 @@ impl Operation {
         self.last = Some(Arc::new(error));
         self.failures += 1;
         let again = ctx.now.mono + self.backoff.after(self.failures, ctx.rng);
-        ctx.set_timer(Timer::Op(self.id), Some(again.min(self.deadline)));
+        ctx.set_timer((), Some(again.min(self.deadline)));
         Progress { misrouted: true, done: None }
     }
 
     /// What an answer says about its having come from the wrong broker, or about a state that passes.
-    fn refusal(&self, answer: &mut Answer) -> Option<ErrorCode> {
+    fn refusal(&self, answer: &mut AnyAnswer) -> Option<ErrorCode> {
         match self.ask.target {
             // Whoever was asked, it was the one that the caller named.
             Target::Any | Target::Broker(_) => None,
-            _ => self.ask.call.find_code(answer, |code| is_passing(code) || is_misrouted(code)),
+            _ => answer.find_code(|code| is_passing(code) || is_misrouted(code)),
         }
     }
 

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::balancer::{Balancer, Murmur2};
 use crate::error::Error;
-use crate::producer::{Balancer, Murmur2};
 use crate::record::{Compression, Encoding, MessageFormat};
 
 /// Host and port of a broker.
@@ -368,6 +368,11 @@ pub struct ReaderConfig {
 }
 
 impl ReaderConfig {
+    /// Bytes of room that a fetch is worth: one for less than a partition's share would cost a round trip for crumbs.
+    pub(crate) fn least_fetch_bytes(&self) -> usize {
+        (self.partition_bytes as usize).min(self.buffer_bytes / 2)
+    }
+
     /// Defaults, for all partitions of a topic.
     pub fn new(topic: &str) -> Self {
         ReaderConfig {

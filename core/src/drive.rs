@@ -22,12 +22,14 @@ use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 
 use crate::config::{Address, Config};
+use crate::connection::Channel;
 use crate::connection::ConnId;
 use crate::error::{CloseReason, Error};
-use crate::handle::{Client, Driver, Gate};
-use crate::producer::lock;
+use crate::gate::{Driver, Gate, Job};
+use crate::handle::Client;
+use crate::notice::Notice;
+use crate::sync::lock;
 use crate::time::{Instant, Now};
-use crate::wire::{Framer, SendQueue};
 
 /// A connected byte stream, which is closed when it is dropped.
 ///
@@ -80,6 +82,17 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// Is ready at this time of the monotonic clock or soon after, and never before.
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send + 'static;
+
+    /// Takes a job to be run ([`Job::run`]) where it holds up no task, or gives it back to be done at once, which is the default.
+    /// A runtime with threads for what blocks wants those that are [heavy](Job::is_heavy).
+    fn run(&self, job: Job) -> Option<Job> {
+        Some(job)
+    }
+
+    /// Something happened that an operator may want to know. By default nobody does.
+    fn notice(&self, notice: Notice) {
+        let _ = notice;
+    }
 
     /// Runs a task to its end, which comes soon after the client is closed or its last handle dropped. A runtime that ends
     /// before drops it, and thereby ends the client; so does one that has ended already.
@@ -202,7 +215,7 @@ impl<R: Runtime> Driver for AsyncDriver<R> {
         self.runtime.wall()
     }
 
-    fn connect(&self, gate: &Arc<Gate>, conn: ConnId, address: &Address) {
+    fn connect(&self, gate: &Arc<Gate>, conn: ConnId, address: &Address) -> Result<(), CloseReason> {
         let link = Arc::new(Link::default());
         lock(&self.links).insert(conn, link.clone());
         let links = self.links.clone();
@@ -217,6 +230,15 @@ impl<R: Runtime> Driver for AsyncDriver<R> {
                 gate.closed(conn, reason);
             }
         });
+        Ok(())
+    }
+
+    fn run(&self, job: Job) -> Option<Job> {
+        self.runtime.run(job)
+    }
+
+    fn notice(&self, notice: Notice) {
+        self.runtime.notice(notice);
     }
 
     fn close(&self, conn: ConnId) {
@@ -267,15 +289,13 @@ async fn run<S: Stream>(
         Ok(stream) => stream,
         Err(reason) => return Some(reason),
     };
-    gate.connected(conn);
-    let mut pump = Pump { stream, framer: Framer::new(gate.max_frame_bytes()), unsent: SendQueue::default() };
-    std::future::poll_fn(|cx| pump.poll(cx, gate, conn, link)).await
+    let mut pump = Pump { stream, channel: gate.connected(conn) };
+    std::future::poll_fn(|cx| pump.poll(cx, gate, link)).await
 }
 
 struct Pump<S> {
     stream: S,
-    framer: Framer,
-    unsent: SendQueue,
+    channel: Channel,
 }
 
 /// Bytes read and written before other tasks have their turn: a few tenths of a millisecond. A peer on another core
@@ -283,20 +303,14 @@ struct Pump<S> {
 const TURN_BYTES: usize = 1 << 20;
 
 impl<S: Stream> Pump<S> {
-    fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        gate: &Gate,
-        conn: ConnId,
-        link: &Link,
-    ) -> Poll<Option<CloseReason>> {
+    fn poll(&mut self, cx: &mut Context<'_>, gate: &Gate, link: &Link) -> Poll<Option<CloseReason>> {
         link.wake.register(cx);
         let mut moved = 0;
         while moved < TURN_BYTES {
             if link.closed.load(Ordering::Acquire) {
                 return Poll::Ready(None);
             }
-            match (self.poll_write(cx, gate, conn, link), self.poll_read(cx, gate, conn)) {
+            match (self.poll_write(cx, gate, link), self.poll_read(cx, gate)) {
                 (Err(reason), _) | (_, Err(reason)) => return Poll::Ready(Some(reason)),
                 (Ok(0), Ok(0)) => return Poll::Pending,
                 (Ok(written), Ok(read)) => moved += written + read,
@@ -307,27 +321,22 @@ impl<S: Stream> Pump<S> {
     }
 
     /// Pulls and writes; how many bytes: none when there is nothing to write, or no room.
-    fn poll_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        gate: &Gate,
-        conn: ConnId,
-        link: &Link,
-    ) -> Result<usize, CloseReason> {
-        if self.unsent.is_empty()
-            && link.ready.swap(false, Ordering::AcqRel)
-            && gate.transmit(conn, &mut self.unsent)
-        {
+    fn poll_write(&mut self, cx: &mut Context<'_>, gate: &Gate, link: &Link) -> Result<usize, CloseReason> {
+        let channel = &self.channel;
+        if !channel.has_unsent() && link.ready.swap(false, Ordering::AcqRel) && gate.transmit(channel) {
             link.ready.store(true, Ordering::Release);
         }
-        if self.unsent.is_empty() {
+        if !channel.has_unsent() {
             return Ok(0);
         }
         let mut written = 0;
         let stream = &mut self.stream;
-        let result = self.unsent.write_with(|segments| {
+        let result = channel.write_with(|segments| {
             if let Poll::Ready(result) = stream.poll_write(cx, segments) {
                 written = result?;
+                if written == 0 {
+                    return Err(io::ErrorKind::WriteZero.into());
+                }
             }
             Ok(written)
         });
@@ -335,13 +344,13 @@ impl<S: Stream> Pump<S> {
     }
 
     /// Reads, and hands on what came; how many bytes: none when there are none.
-    fn poll_read(&mut self, cx: &mut Context<'_>, gate: &Gate, conn: ConnId) -> Result<usize, CloseReason> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, gate: &Gate) -> Result<usize, CloseReason> {
         let mut bytes = READ.take();
         bytes.resize(READ_BYTES, 0);
         let result = match self.stream.poll_read(cx, &mut bytes) {
             Poll::Pending => Ok(0),
             Poll::Ready(Err(error)) => Err(CloseReason::io(&error)),
-            Poll::Ready(Ok(read)) => gate.received(conn, &mut self.framer, &bytes[..read]).map(|()| read),
+            Poll::Ready(Ok(read)) => gate.received(&self.channel, &bytes[..read]).map(|()| read),
         };
         READ.set(bytes);
         result

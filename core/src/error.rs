@@ -27,6 +27,13 @@ pub enum Error {
     },
     /// The client, writer or reader was closed before or while this was called, or the client's runtime has ended.
     Closed,
+    /// Code that this client ran has panicked. If that was code of the client's own (or a codec), the client has ended, and what it
+    /// had under way may have been done; if it was what makes one request ([`Call::by_version`](crate::Call::by_version)), that
+    /// request was not sent.
+    Panicked {
+        /// What it was.
+        what: String,
+    },
     /// The record alone is larger than a batch may be ([`WriterConfig::batch_bytes`](crate::WriterConfig::batch_bytes));
     /// only this record is refused.
     RecordTooLarge {
@@ -146,6 +153,7 @@ impl Error {
             Error::Config { .. }
             | Error::Runtime { .. }
             | Error::Closed
+            | Error::Panicked { .. }
             | Error::RecordTooLarge { .. }
             | Error::InvalidRecord { .. }
             | Error::InvalidRequest(_)
@@ -185,6 +193,7 @@ impl fmt::Display for Error {
             Error::Config { setting, reason } => write!(f, "setting {setting}: {reason}"),
             Error::Runtime { reason } => write!(f, "no client can run here: {reason}"),
             Error::Closed => f.write_str("closed"),
+            Error::Panicked { what } => write!(f, "{what} has panicked"),
             Error::RecordTooLarge { size, limit } => {
                 write!(f, "the record takes {size} bytes in a batch, the limit is {limit}")
             }

@@ -9,7 +9,8 @@
 //! through one [gate](handle::Gate).
 
 pub mod drive;
-pub mod handle;
+pub mod gate;
+pub mod machine;
 pub mod protocol;
 pub mod record;
 #[cfg(feature = "scram")]
@@ -17,28 +18,30 @@ pub mod sasl;
 pub mod wire;
 
 mod admin;
-#[cfg(test)]
-mod call_tests;
-mod client;
-#[cfg(test)]
-mod client_tests;
+mod balancer;
 mod cluster;
 mod config;
 mod connection;
 mod consumer;
 mod context;
 mod error;
+mod handle;
+mod notice;
 mod producer;
 mod rng;
+mod sync;
 mod time;
 mod waiters;
 
+pub use balancer::{Balancer, Murmur2, Partitions, Record, crc32, fnv1a, murmur2};
+pub use cluster::{CoordinatorType, Target};
 pub use config::{Acks, Address, Config, Isolation, ReaderConfig, Reset, Start, Until, WriterConfig};
 pub use connection::ConnId;
 pub use consumer::{Batch, Message};
-pub use context::{CoordinatorType, Target};
 pub use error::{CloseReason, Error, Fate, Fault, WriteError};
-pub use handle::{Answer, Call, Client, NewTopic, Outstanding, Reader, Writer};
-pub use producer::{Balancer, Delivery, Murmur2, Partitions, Record, Written, crc32, fnv1a, murmur2};
+pub use handle::{Answer, Call, Client, NewTopic, Reader, Writer};
+pub use machine::Outstanding;
+pub use notice::{BatchName, Notice};
+pub use producer::{Delivery, Written};
 pub use record::{Compression, Header};
 pub use time::{Instant, Now};

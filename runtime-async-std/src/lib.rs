@@ -54,6 +54,7 @@ use std::time::{Duration, Instant as StdInstant, SystemTime};
 
 use async_io::{Async, Timer};
 use milena_core::drive::{Runtime, Stream};
+use milena_core::gate::Job;
 pub use milena_core::*;
 
 /// Each executor's own way to a client; what differs is where the client's tasks run.
@@ -197,6 +198,14 @@ impl Runtime for AsyncIo {
         async move {
             timer.await;
         }
+    }
+
+    fn run(&self, job: Job) -> Option<Job> {
+        if !job.is_heavy() {
+            return Some(job);
+        }
+        blocking::unblock(move || job.run()).detach();
+        None
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

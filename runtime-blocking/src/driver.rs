@@ -13,8 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant as StdInstant, SystemTime};
 
 use milena_core::drive::READ_BYTES;
-use milena_core::handle::{Driver, Gate};
-use milena_core::wire::{Framer, SendQueue};
+use milena_core::gate::{Driver, Gate};
+use milena_core::machine::Channel;
 use milena_core::{Address, CloseReason, ConnId, Instant, Now};
 
 pub(crate) struct Threads {
@@ -100,25 +100,24 @@ impl Driver for Threads {
         SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis() as i64
     }
 
-    fn connect(&self, gate: &Arc<Gate>, conn: ConnId, address: &Address) {
+    fn connect(&self, gate: &Arc<Gate>, conn: ConnId, address: &Address) -> Result<(), CloseReason> {
         let link = Arc::new(Link::default());
         lock(&self.links).insert(conn, link.clone());
         let (gate, links, address, timeout) =
             (gate.clone(), self.links.clone(), address.clone(), self.connect_timeout);
-        let reader = {
-            let gate = gate.clone();
-            move || {
-                let end = read(&gate, conn, &link, &address, timeout);
-                lock(&links).remove(&conn);
-                if let Err(reason) = end {
-                    gate.closed(conn, reason);
-                }
-                link.close();
+        let reader = move || {
+            let end = read(&gate, conn, &link, &address, timeout);
+            lock(&links).remove(&conn);
+            if let Err(reason) = end {
+                gate.closed(conn, reason);
             }
+            link.close();
         };
-        if let Err(error) = spawn(format!("milena-{conn}-read"), reader) {
-            gate.closed(conn, CloseReason::io(&error));
-        }
+        let spawned = spawn(format!("milena-{conn}-read"), reader);
+        spawned.map_err(|error| {
+            lock(&self.links).remove(&conn);
+            CloseReason::io(&error)
+        })
     }
 
     fn close(&self, conn: ConnId) {
@@ -204,31 +203,37 @@ fn read(
         }
         state.stream = Some((stream.try_clone().map_err(lost)?, process::id()));
     }
-    let (writer, writer_gate, writer_link) = (stream.try_clone().map_err(lost)?, gate.clone(), link.clone());
-    spawn(format!("milena-{conn}-write"), move || write(&writer_gate, conn, &writer_link, writer))
-        .map_err(lost)?;
-    gate.connected(conn);
-    let mut framer = Framer::new(gate.max_frame_bytes());
+    let channel = Arc::new(gate.connected(conn));
+    let writer = {
+        let (gate, link, channel) = (gate.clone(), link.clone(), channel.clone());
+        let stream = stream.try_clone().map_err(lost)?;
+        move || write(&gate, &link, &channel, stream)
+    };
+    spawn(format!("milena-{conn}-write"), writer).map_err(lost)?;
     let mut bytes = vec![0; READ_BYTES];
     loop {
         match stream.read(&mut bytes) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(lost(error)),
             Ok(0) if lock(&link.state).closed => return Ok(()),
-            Ok(read) => gate.received(conn, &mut framer, &bytes[..read])?,
+            Ok(read) => gate.received(&channel, &bytes[..read])?,
         }
     }
 }
 
-fn write(gate: &Gate, conn: ConnId, link: &Link, mut stream: TcpStream) {
-    let (mut unsent, mut more) = (SendQueue::default(), false);
+fn write(gate: &Gate, link: &Link, channel: &Channel, mut stream: TcpStream) {
+    let mut more = false;
     while more || link.wait() {
-        more = gate.transmit(conn, &mut unsent);
-        while !unsent.is_empty() {
-            if let Err(error) = unsent.write_with(|segments| stream.write_vectored(segments))
+        more = gate.transmit(channel);
+        while channel.has_unsent() {
+            let written = channel.write_with(|segments| match stream.write_vectored(segments)? {
+                0 => Err(ErrorKind::WriteZero.into()),
+                written => Ok::<_, std::io::Error>(written),
+            });
+            if let Err(error) = written
                 && error.kind() != ErrorKind::Interrupted
             {
-                gate.closed(conn, CloseReason::io(&error));
+                gate.closed(channel.conn(), CloseReason::io(&error));
                 return link.close();
             }
         }

@@ -42,6 +42,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant as StdInstant, SystemTime};
 
 use milena_core::drive::Runtime;
+use milena_core::gate::Job;
 pub use milena_core::*;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 use tokio::net::TcpStream;
@@ -145,6 +146,14 @@ impl Runtime for Tokio {
 
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send + 'static {
         tokio::time::sleep_until((self.origin + Duration::from_micros(at.as_micros())).into())
+    }
+
+    fn run(&self, job: Job) -> Option<Job> {
+        if !job.is_heavy() {
+            return Some(job);
+        }
+        self.handle.spawn_blocking(move || job.run());
+        None
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

@@ -8,13 +8,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use milena_core::drive::Runtime;
-use milena_core::{Address, CloseReason, Instant, Now};
+use milena_core::{Address, CloseReason, Instant, Notice, Now};
 
 use super::link::SimStream;
 use super::lock;
 use super::network::{Event, Shared, WALL_START_MS};
 use super::plan::ProcessId;
 use super::stuck::{Owner, Wait};
+use super::trace;
 
 /// Millionths.
 const MILLION: i128 = 1_000_000;
@@ -100,6 +101,11 @@ impl Runtime for SimRuntime {
     fn sleep_until(&self, at: Instant) -> impl Future<Output = ()> + Send + 'static {
         let at = Duration::from_micros(at.as_micros());
         Sleep { shared: self.shared.clone(), clock: Some(self.process), at, event: None }
+    }
+
+    fn notice(&self, notice: Notice) {
+        let (client, text) = (self.client, notice.to_string());
+        lock(&self.shared.state).tell(trace::Event::Notice { client, text });
     }
 
     fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

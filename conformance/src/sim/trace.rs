@@ -25,14 +25,44 @@ pub struct Trace {
 /// Something worth telling when a run failed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Event {
-    Connect { link: u64, broker: BrokerId },
-    Connected { link: u64 },
-    Refused { link: u64 },
-    Request { link: u64, broker: BrokerId, key: ApiKey, version: i16, correlation_id: i32, bytes: usize },
-    Answer { link: u64, broker: BrokerId, correlation_id: i32, bytes: usize },
-    ClosedByBroker { link: u64 },
-    ClosedByClient { link: u64 },
-    Reset { link: u64 },
+    Connect {
+        link: u64,
+        broker: BrokerId,
+    },
+    Connected {
+        link: u64,
+    },
+    Refused {
+        link: u64,
+    },
+    Request {
+        link: u64,
+        broker: BrokerId,
+        key: ApiKey,
+        version: i16,
+        correlation_id: i32,
+        bytes: usize,
+    },
+    Answer {
+        link: u64,
+        broker: BrokerId,
+        correlation_id: i32,
+        bytes: usize,
+    },
+    ClosedByBroker {
+        link: u64,
+    },
+    ClosedByClient {
+        link: u64,
+    },
+    Reset {
+        link: u64,
+    },
+    /// What a client says of itself.
+    Notice {
+        client: u32,
+        text: String,
+    },
     Note(String),
 }
 
@@ -168,6 +198,7 @@ impl fmt::Display for Event {
             Event::ClosedByBroker { link } => write!(f, "link {link}: closed by the broker"),
             Event::ClosedByClient { link } => write!(f, "link {link}: closed by the client"),
             Event::Reset { link } => write!(f, "link {link}: reset"),
+            Event::Notice { client, text } => write!(f, "client {client}: {text}"),
             Event::Note(text) => write!(f, "-- {text}"),
         }
     }

@@ -53,7 +53,7 @@ impl Session {
         &mut self,
         first: i16,
         target: &Target,
-        make: impl Fn(i16) -> R + Clone + Send + 'static,
+        make: impl Fn(i16) -> R + Clone + Send + Sync + 'static,
         look: impl Fn(i16, R::Response),
     ) {
         for version in self.both::<R>(first) {

@@ -3,6 +3,9 @@
 //! Runs where Java and Maven are; under `CI` or `MILENA_REQUIRE_KAFKA` a missing one is a failure.
 
 mod after_append;
+#[path = "../../examples/by_hand.rs"]
+#[allow(dead_code)]
+mod by_hand;
 mod calls;
 mod negotiation;
 mod old_formats;

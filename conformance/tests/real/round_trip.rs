@@ -149,6 +149,8 @@ fn round_trip(version: &str) {
     tokio_runtime().block_on(bounded);
     let tokio = started.elapsed();
     on_threads(&kafka.bootstrap(), "on-threads", 1, count, Duration::ZERO, &AtomicU64::new(0));
+    let by_hand = crate::by_hand::by_hand(&kafka.bootstrap(), "by-hand").unwrap();
+    assert_eq!(by_hand, (0..10).map(|number| format!("record {number}")).collect::<Vec<_>>());
     println!(
         "Kafka {version}: {count} records there and back, tokio {tokio:.2?}, threads {:.2?}",
         started.elapsed() - tokio

@@ -9,9 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::target::CoordinatorType;
 use crate::config::Address;
-use crate::connection::{Answer, ByVersion, Call, Failure};
-use crate::context::CoordinatorType;
+use crate::connection::{AnyAnswer, AnyRequest, ByVersion, Failure};
 use crate::error::Error;
 use crate::protocol::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
 use crate::protocol::{ApiKey, BrokerId, ErrorCode, Request};
@@ -29,14 +29,14 @@ pub(crate) type Key = (CoordinatorType, Arc<str>);
 /// A coordinator and its address, or why that is not known.
 pub(crate) type Found = Result<(BrokerId, Address), Error>;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Known {
     broker: BrokerId,
     /// Rises with each use.
     used: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Coordinators {
     known: BTreeMap<Key, Known>,
     under_way: BTreeMap<u64, Key>,
@@ -48,7 +48,7 @@ pub(crate) struct Coordinators {
 pub(crate) struct Lookup {
     /// Comes back with the answer.
     pub(crate) id: u64,
-    pub(crate) call: Box<dyn Call>,
+    pub(crate) request: Arc<dyn AnyRequest>,
     pub(crate) versions: (i16, i16),
 }
 
@@ -88,14 +88,14 @@ impl Coordinators {
             }
         };
         let versions = (first, FindCoordinatorRequest::STABLE);
-        Some(Lookup { id: self.next, call: Box::new(ByVersion::new(request)), versions })
+        Some(Lookup { id: self.next, request: Arc::new(ByVersion::new(request)), versions })
     }
 
     /// Takes the answer to a lookup: what it was about, and what came of it.
     pub(crate) fn on_reply(
         &mut self,
         id: u64,
-        result: Result<Option<Answer>, Failure>,
+        result: Result<Option<AnyAnswer>, Failure>,
     ) -> Option<(Key, Found)> {
         let key = self.under_way.remove(&id)?;
         self.looked_up.remove(&key);
@@ -194,11 +194,11 @@ mod tests {
         for (kind, first) in
             [(CoordinatorType::GROUP, 0), (CoordinatorType::TRANSACTION, 1), (CoordinatorType::SHARE, 6)]
         {
-            let mut lookup = coordinators.look_up(&key(kind, "k")).unwrap();
+            let lookup = coordinators.look_up(&key(kind, "k")).unwrap();
             assert_eq!(lookup.versions, (first, 6));
             assert!(coordinators.look_up(&key(kind, "k")).is_none(), "one is under way");
             for version in first..=6 {
-                let frame = lookup.call.encode(version, 1, "c").unwrap().to_bytes().slice(4..);
+                let frame = lookup.request.clone().encode(version, 1, "c").unwrap().to_bytes().slice(4..);
                 let (_, body) = crate::protocol::decode_request_header(frame).unwrap();
                 let request: FindCoordinatorRequest =
                     crate::protocol::Message::decode(body, version).unwrap();

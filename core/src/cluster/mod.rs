@@ -9,6 +9,7 @@
 //! - What was known of a topic stays when one answer lacks it: a topic counts as missing only after `topic_grace`.
 
 pub(crate) mod coordinators;
+mod target;
 #[cfg(test)]
 mod tests;
 
@@ -16,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::config::{Address, Config};
-use crate::connection::Node;
 use crate::error::{CloseReason, Error};
+use crate::notice::Notice;
 use crate::protocol::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponsePartition, MetadataResponseTopic,
 };
@@ -26,8 +27,14 @@ use crate::rng::{Backoff, Rng};
 use crate::time::Instant;
 use crate::wire::{Str, Uuid};
 
+pub use target::{CoordinatorType, Target};
+pub(crate) use target::{Lane, Node};
+
 /// Brokers that know no later version of Metadata may tell stale leader epochs.
 const FIRST_TRUE_EPOCHS: i16 = 9;
+
+/// Answers in a row that can't be read, after which a peer counts as none that this client can talk to.
+pub(crate) const MAX_DAMAGED: u32 = 5;
 
 /// Topics kept for calls alone: each is a part of every metadata request.
 const MAX_CALLED: usize = 1000;
@@ -41,7 +48,7 @@ pub(crate) struct PartitionInfo {
     pub(crate) epoch: LeaderEpoch,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Topic {
     /// Zero if the broker does not tell (Metadata before version 10).
     pub(crate) id: Uuid,
@@ -65,14 +72,25 @@ pub(crate) enum TopicState<'a> {
     Failed(&'a Error),
 }
 
-#[derive(Debug)]
+/// A leader that an answer named (KIP-951).
+#[derive(Clone, Debug)]
+pub(crate) struct LeaderHint {
+    pub(crate) topic: Arc<str>,
+    pub(crate) partition: i32,
+    pub(crate) leader: BrokerId,
+    pub(crate) epoch: LeaderEpoch,
+    /// Where it listens, if the answer told.
+    pub(crate) address: Option<Address>,
+}
+
+#[derive(Clone, Debug)]
 struct NodeHealth {
     failures: u32,
     until: Instant,
     reason: CloseReason,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Refresh {
     in_flight: bool,
     /// Someone asked for it since the last one left.
@@ -90,6 +108,7 @@ struct Refresh {
     trouble: Option<Error>,
 }
 
+#[derive(Clone, Debug)]
 pub(crate) struct Cluster {
     config: Arc<Config>,
     backoff: Backoff,
@@ -99,6 +118,9 @@ pub(crate) struct Cluster {
     topics: BTreeMap<Arc<str>, Topic>,
     health: BTreeMap<Node, NodeHealth>,
     refresh: Refresh,
+    /// A hint was taken over: those who have partitions there are to be told.
+    moved: bool,
+    notices: Vec<Notice>,
 }
 
 impl Cluster {
@@ -115,6 +137,8 @@ impl Cluster {
             topics: BTreeMap::new(),
             health: BTreeMap::new(),
             refresh: Refresh::default(),
+            moved: false,
+            notices: Vec::new(),
         }
     }
 
@@ -241,27 +265,32 @@ impl Cluster {
         self.topics.get(topic)?.partitions.get(usize::try_from(partition).ok()?).copied()
     }
 
-    /// A leader that an answer named (KIP-951): taken over if its epoch is newer than the one known. True if it was.
-    pub(crate) fn on_leader_hint(
-        &mut self,
-        topic: &str,
-        partition: i32,
-        leader: BrokerId,
-        epoch: LeaderEpoch,
-        address: Option<Address>,
-    ) -> bool {
-        let partitions = self.topics.get_mut(topic).map(|topic| &mut topic.partitions);
+    /// Takes a hint over if its epoch is newer than the one known.
+    pub(crate) fn on_leader_hint(&mut self, hint: LeaderHint) {
+        let LeaderHint { topic, partition, leader, epoch, address } = hint;
+        let partitions = self.topics.get_mut(&topic).map(|topic| &mut topic.partitions);
         let info =
             partitions.zip(usize::try_from(partition).ok()).and_then(|(all, index)| all.get_mut(index));
-        let Some(info) = info.filter(|info| epoch > info.epoch) else { return false };
+        let Some(info) = info.filter(|info| epoch > info.epoch) else { return };
         if let Some(address) = address {
             self.brokers.insert(leader, address);
         }
-        if !self.brokers.contains_key(&leader) {
-            return false;
+        if self.brokers.contains_key(&leader) {
+            let now = PartitionInfo { leader: Some(leader), epoch };
+            let before = std::mem::replace(info, now);
+            self.notices.extend(before.moved(now, &topic, partition));
+            self.moved = true;
         }
-        *info = PartitionInfo { leader: Some(leader), epoch };
-        true
+    }
+
+    /// Whether a hint was taken over since this was asked last.
+    pub(crate) fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
+    }
+
+    /// What happened since this was asked last.
+    pub(crate) fn take_notices(&mut self) -> impl Iterator<Item = Notice> {
+        self.notices.drain(..)
     }
 
     /// An answer showed that something is out of date.
@@ -317,6 +346,7 @@ impl Cluster {
 
     /// No answer came: another node is asked at once, until all were asked; then after a pause.
     pub(crate) fn on_failure(&mut self, now: Instant, rng: &mut Rng, error: Error) {
+        self.notices.push(Notice::MetadataFailed { error: error.clone() });
         self.refresh.trouble = Some(error);
         self.refresh.in_flight = false;
         self.refresh.wanted = true;
@@ -369,8 +399,10 @@ impl Cluster {
             let Some(name) = topic.name.as_deref() else { continue };
             let name = name.to_owned();
             let code = topic.error_code;
-            if let Some(entry) = self.topics.get_mut(&*name)
-                && !entry.update(now, &name, topic, &self.config)
+            let Some((name, _)) = self.topics.get_key_value(&*name) else { continue };
+            let name = name.clone();
+            if let Some(entry) = self.topics.get_mut(&name)
+                && !entry.update(now, &name, topic, &self.config, &mut self.notices)
             {
                 settled = false;
                 let code = if code.is_ok() { ErrorCode::LEADER_NOT_AVAILABLE } else { code };
@@ -421,22 +453,33 @@ impl Cluster {
         })
     }
 
-    /// Whether every bootstrap server failed for good.
+    /// Whether every bootstrap server failed for good. An answer that can't be read may have been damaged on its way: once.
     pub(crate) fn is_hopeless(&self) -> bool {
-        self.seeds().all(|(_, _, failure)| failure.is_some_and(|reason| !reason.is_retriable()))
+        let hopeless = |health: &NodeHealth| match health.reason {
+            CloseReason::Decode(_) => health.failures >= MAX_DAMAGED,
+            _ => !health.reason.is_retriable(),
+        };
+        (0..self.seeds.len()).all(|index| self.health.get(&Node::Seed(index)).is_some_and(hopeless))
     }
 }
 
 impl Topic {
     /// Takes over an answer; false if it does not settle what became of the topic.
-    fn update(&mut self, now: Instant, name: &str, answer: MetadataResponseTopic, config: &Config) -> bool {
+    fn update(
+        &mut self,
+        now: Instant,
+        name: &Arc<str>,
+        answer: MetadataResponseTopic,
+        config: &Config,
+        notices: &mut Vec<Notice>,
+    ) -> bool {
         self.doubted = false;
         match answer.error_code {
             ErrorCode::NONE => {}
             ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
                 let since = *self.missing_since.get_or_insert(now);
                 if now.since(since) >= config.topic_grace {
-                    self.error = Some(Error::UnknownTopic { topic: name.to_owned() });
+                    self.error = Some(Error::UnknownTopic { topic: name.to_string() });
                 }
                 return self.error.is_some();
             }
@@ -472,7 +515,10 @@ impl Topic {
             let info = PartitionInfo::of(partition);
             match self.partitions.get_mut(index) {
                 Some(known) if info.epoch < known.epoch && info.epoch >= LeaderEpoch(0) => settled = false,
-                Some(known) => *known = info,
+                Some(known) => {
+                    let before = std::mem::replace(known, info);
+                    notices.extend(before.moved(info, name, partition.partition_index));
+                }
                 None => self.partitions.push(info),
             }
             settled &= info.leader.is_some();
@@ -485,5 +531,11 @@ impl PartitionInfo {
     fn of(answer: &MetadataResponsePartition) -> Self {
         let leader = Some(answer.leader_id).filter(|leader| leader.0 >= 0);
         PartitionInfo { leader, epoch: answer.leader_epoch }
+    }
+
+    /// The notice of a change of leader, if it is one.
+    fn moved(self, now: PartitionInfo, topic: &Arc<str>, partition: i32) -> Option<Notice> {
+        let (from, to, epoch) = (self.leader, now.leader, now.epoch);
+        (from != to).then(|| Notice::LeaderMoved { topic: topic.clone(), partition, from, to, epoch })
     }
 }

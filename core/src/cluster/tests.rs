@@ -263,18 +263,27 @@ fn a_hint_is_followed_only_with_a_newer_epoch_and_an_address() {
     ] {
         let mut script = Script::new();
         script.partition(0, NEWEST, 1, 1, 5);
+        let _ = script.cluster.take_notices();
         let address = address.then(|| "new:1".parse().unwrap());
-        assert_eq!(
-            script.cluster.on_leader_hint("t", 0, BrokerId(leader), LeaderEpoch(epoch), address),
-            taken
-        );
+        let (leader_id, epoch_of) = (BrokerId(leader), LeaderEpoch(epoch));
+        script.cluster.on_leader_hint(LeaderHint {
+            topic: "t".into(),
+            partition: 0,
+            leader: leader_id,
+            epoch: epoch_of,
+            address,
+        });
+        assert_eq!((script.cluster.take_moved(), script.cluster.take_moved()), (taken, false));
+        assert_eq!(script.cluster.take_notices().count(), usize::from(taken));
         let expected = if taken { (Some(leader), epoch) } else { (Some(1), 5) };
         assert_eq!(script.known(), Some(expected), "{epoch} {leader}");
     }
     let mut script = Script::new();
     script.partition(0, NEWEST, 1, 1, 5);
     for (topic, partition) in [("t", 1), ("t", -1), ("other", 0)] {
-        assert!(!script.cluster.on_leader_hint(topic, partition, BrokerId(2), LeaderEpoch(9), None));
+        let (topic, leader, epoch) = (topic.into(), BrokerId(2), LeaderEpoch(9));
+        script.cluster.on_leader_hint(LeaderHint { topic, partition, leader, epoch, address: None });
+        assert!(!script.cluster.take_moved());
     }
 }
 

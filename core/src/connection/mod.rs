@@ -7,83 +7,54 @@
 //! - [`Connection::poll_transmit`] is pulled when the socket has room; a request's version is chosen there, from the
 //!   ranges that both sides speak on this very connection, and its time starts there. Waiting in the queue has a limit too.
 //! - An answer's throttle time stops sending on this connection, not the caller (KIP-219).
+//! - Bytes are not its business: it hands out requests with a version and a correlation id, and takes decoded answers. A
+//!   [`Channel`] is between it and the socket, and tells what it could not encode.
 //! - When it ends, each request in flight fails as sent (its fate is unknown), each queued one as not sent.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-
-mod call;
+mod channel;
+mod id;
+mod request;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use call::{Answer, ByVersion, Call};
+pub use channel::{Answered, Channel, Encoded};
+pub use id::ConnId;
+pub use request::{AnyAnswer, AnyRequest, Failure, RequestKind, Transmit};
+pub(crate) use request::{ByVersion, response_to};
 
 use crate::config::{Address, Config};
 use crate::error::{CloseReason, Error};
-use crate::protocol::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
-use crate::protocol::{self, ApiKey, BrokerId, Request};
+use crate::protocol::api_versions::ApiVersionsRequest;
+use crate::protocol::{ApiKey, ErrorCode, Request};
 use crate::time::Instant;
-use crate::wire::{Frame, Str};
-
-/// Names one connection, from the wish to connect to its end; never used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnId(pub u64);
-
-impl fmt::Display for ConnId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "c{}", self.0)
-    }
-}
-
-/// Whom a connection leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Node {
-    /// The bootstrap server with this index; which broker it is does not matter.
-    Seed(usize),
-    Broker(BrokerId),
-}
-
-/// A broker answers the requests of one connection in order, so what waits long has a connection of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Lane {
-    General,
-    Produce,
-    /// What users call themselves: nobody knows how long it takes.
-    Call,
-    /// The long polls of one reader.
-    Fetch(u64),
-}
+use crate::wire::Str;
 
 /// A request on its way to a connection.
-#[derive(Debug)]
-pub(crate) struct Outgoing<T> {
-    pub(crate) call: Box<dyn Call>,
-    /// Comes back with the answer.
-    pub(crate) tag: T,
-    /// Versions that the caller can fill in and understand, of those that Milena speaks.
-    pub(crate) versions: (i16, i16),
-    /// How long the broker may take.
-    pub(crate) timeout: Duration,
-    /// A produce request with acks 0 gets no answer: it is done when written.
-    pub(crate) answered: bool,
-}
-
-/// Why a request has no answer.
 #[derive(Clone, Debug)]
-pub(crate) struct Failure {
-    /// Whether it may have reached the broker.
-    pub(crate) sent: bool,
-    pub(crate) error: Error,
+pub struct Outgoing<T> {
+    /// The request.
+    pub request: Arc<dyn AnyRequest>,
+    /// Comes back with the answer.
+    pub tag: T,
+    /// Versions that the caller can fill in and understand, of those that Milena speaks.
+    pub versions: (i16, i16),
+    /// How long the broker may take.
+    pub timeout: Duration,
+    /// False for a request that gets no answer, which only Produce with acks 0 does: it is done when written.
+    pub answered: bool,
 }
 
 /// What became of a request: its answer (none for one that gets none), or why there is none.
-pub(crate) struct Reply<T> {
-    pub(crate) tag: T,
-    pub(crate) result: Result<Option<Answer>, Failure>,
+#[derive(Debug)]
+pub struct Reply<T> {
+    /// The request's tag.
+    pub tag: T,
+    /// What became of it.
+    pub result: Result<Option<AnyAnswer>, Failure>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,20 +74,23 @@ enum State {
     Ready,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct InFlight<T> {
     correlation: i32,
-    version: i16,
     deadline: Instant,
     timeout: Duration,
-    call: Box<dyn Call>,
+    kind: &'static RequestKind,
+    answered: bool,
     tag: T,
 }
 
-pub(crate) struct Connection<T> {
-    pub(crate) node: Node,
-    pub(crate) lane: Lane,
-    pub(crate) address: Address,
+/// The correlation id of version negotiation: no other request has it.
+const NEGOTIATION: i32 = -1;
+
+/// One connection to one broker. `T` is what the caller knows its requests by.
+#[derive(Clone, Debug)]
+pub struct Connection<T> {
+    address: Address,
     config: Arc<Config>,
     state: State,
     versions: BTreeMap<ApiKey, (i16, i16)>,
@@ -128,19 +102,17 @@ pub(crate) struct Connection<T> {
     answers: u64,
 }
 
+/// # Inputs: what happens to it.
+/// [`queue`](Self::queue), [`take_back`](Self::take_back), [`on_connected`](Self::on_connected), [`on_answer`](Self::on_answer),
+/// [`on_encoded`](Self::on_encoded), [`on_timeout`](Self::on_timeout), [`on_close`](Self::on_close). What became of requests is
+/// pushed to `replies`; an error ends the connection, and `on_close` is to follow.
+///
+/// # Polls: what it wants.
+/// [`poll_connect`](Self::poll_connect), [`poll_transmit`](Self::poll_transmit), [`poll_timeout`](Self::poll_timeout).
 impl<T> Connection<T> {
     /// A connection to be made at `connect_at`; `negotiate_at` is the version of ApiVersions to try first.
-    pub(crate) fn new(
-        config: Arc<Config>,
-        connect_at: Instant,
-        node: Node,
-        lane: Lane,
-        address: Address,
-        negotiate_at: i16,
-    ) -> Self {
+    pub fn new(config: Arc<Config>, connect_at: Instant, address: Address, negotiate_at: i16) -> Self {
         Connection {
-            node,
-            lane,
             address,
             config,
             state: State::Resting { until: connect_at },
@@ -153,8 +125,13 @@ impl<T> Connection<T> {
         }
     }
 
+    /// Where it leads.
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
     /// Whether to connect now.
-    pub(crate) fn poll_connect(&mut self, now: Instant) -> bool {
+    pub fn poll_connect(&mut self, now: Instant) -> bool {
         let due = matches!(self.state, State::Resting { until } if until <= now);
         if due {
             self.state = State::Connecting { deadline: now + self.config.connect_timeout };
@@ -163,24 +140,27 @@ impl<T> Connection<T> {
     }
 
     /// Whether ApiVersions was sent in a version that this peer may not know and was never answered.
-    pub(crate) fn hung_up_on_negotiation(&self) -> bool {
+    pub fn hung_up_on_negotiation(&self) -> bool {
         self.answers == 0 && matches!(self.state, State::Negotiating { version: 1.., sent: Some(_) })
     }
 
-    pub(crate) fn is_ready(&self) -> bool {
+    /// Whether versions are agreed upon.
+    pub fn is_ready(&self) -> bool {
         self.state == State::Ready
     }
 
-    pub(crate) fn has_answered(&self) -> bool {
+    /// Whether its peer has ever answered.
+    pub fn has_answered(&self) -> bool {
         self.answers > 0
     }
 
-    pub(crate) fn is_idle(&self) -> bool {
+    /// Whether no request waits here, for its turn or for its answer.
+    pub fn is_idle(&self) -> bool {
         self.queue.is_empty() && self.in_flight.is_empty()
     }
 
     /// How many requests wait for their turn, and how many for their answer.
-    pub(crate) fn load(&self) -> (usize, usize) {
+    pub fn load(&self) -> (usize, usize) {
         (self.queue.len(), self.in_flight.len())
     }
 
@@ -193,12 +173,14 @@ impl<T> Connection<T> {
         }
     }
 
-    pub(crate) fn queue(&mut self, now: Instant, outgoing: Outgoing<T>) {
+    /// Appends a request.
+    pub fn queue(&mut self, now: Instant, outgoing: Outgoing<T>) {
         // A request waits for its turn as long as it may take itself: behind a stuck connection it fails with it.
         self.queue.push_back((now + outgoing.timeout, outgoing));
     }
 
-    pub(crate) fn on_connected(&mut self) {
+    /// The socket is connected.
+    pub fn on_connected(&mut self) {
         if let State::Connecting { .. } = self.state {
             let version = self.versions[&ApiKey::API_VERSIONS].1;
             self.state = State::Negotiating { version, sent: None };
@@ -206,7 +188,7 @@ impl<T> Connection<T> {
     }
 
     /// Takes a request back that has not left yet; false if there is none.
-    pub(crate) fn take_back(&mut self, tag: &T) -> bool
+    pub fn take_back(&mut self, tag: &T) -> bool
     where
         T: PartialEq,
     {
@@ -216,7 +198,7 @@ impl<T> Connection<T> {
     }
 
     /// Whether [`poll_transmit`](Self::poll_transmit) has a frame.
-    pub(crate) fn can_transmit(&self, now: Instant) -> bool {
+    pub fn can_transmit(&self, now: Instant) -> bool {
         match self.state {
             State::Resting { .. } | State::Connecting { .. } => false,
             State::Negotiating { sent, .. } => sent.is_none(),
@@ -228,113 +210,114 @@ impl<T> Connection<T> {
         }
     }
 
-    pub(crate) fn poll_transmit(&mut self, now: Instant, replies: &mut Vec<Reply<T>>) -> Option<Frame> {
+    /// The next request to be sent; to be called when the socket has room, until there is none.
+    pub fn poll_transmit(&mut self, now: Instant, replies: &mut Vec<Reply<T>>) -> Option<Transmit> {
         while self.can_transmit(now) {
             if let State::Negotiating { version, sent } = &mut self.state {
                 *sent = Some(now);
-                let mut request = ApiVersionsRequest {
+                let request = ApiVersionsRequest {
                     client_software_name: Str::from_static("milena"),
                     client_software_version: Str::from_static(env!("CARGO_PKG_VERSION")),
                     ..Default::default()
                 };
-                return protocol::encode_request(&mut request, *version, -1, Some(&self.config.client_id))
-                    .ok();
-            }
-            let (_, mut outgoing) = self.queue.pop_front()?;
-            let key = outgoing.call.key();
-            let (min, max) = outgoing.call.versions();
-            let correlation = self.next_correlation;
-            let encoded = self
-                .version((min.max(outgoing.versions.0), max.min(outgoing.versions.1)), key)
-                .and_then(|version| {
-                    let frame = outgoing.call.encode(version, correlation, &self.config.client_id);
-                    let frame = frame.map_err(Error::InvalidRequest)?;
-                    Ok((version, frame))
+                let request = Arc::new(request);
+                return Some(Transmit {
+                    request,
+                    version: *version,
+                    correlation: NEGOTIATION,
+                    answered: true,
                 });
-            let (version, frame) = match encoded {
-                Ok(encoded) => encoded,
+            }
+            let (_, outgoing) = self.queue.pop_front()?;
+            let Outgoing { request, tag, versions, timeout, answered } = outgoing;
+            let kind = request.kind();
+            let ours = (kind.versions.0.max(versions.0), kind.versions.1.min(versions.1));
+            let version = match self.version(ours, kind.key) {
+                Ok(version) => version,
                 Err(error) => {
-                    self.reply(outgoing.tag, Err(Failure { sent: false, error }), replies);
+                    replies.push(Reply { tag, result: Err(Failure { sent: false, error }) });
                     continue;
                 }
             };
-            if !outgoing.answered {
-                self.reply(outgoing.tag, Ok(None), replies);
-                return Some(frame);
-            }
-            self.next_correlation = self.next_correlation.checked_add(1).unwrap_or(0);
-            let Outgoing { call, tag, timeout, .. } = outgoing;
-            self.in_flight.push_back(InFlight {
-                correlation,
-                version,
-                deadline: now + timeout,
-                timeout,
-                call,
-                tag,
-            });
-            return Some(frame);
+            let correlation = self.next_correlation;
+            self.next_correlation = correlation.checked_add(1).unwrap_or(0);
+            let deadline = now + timeout;
+            self.in_flight.push_back(InFlight { correlation, deadline, timeout, kind, answered, tag });
+            return Some(Transmit { request, version, correlation, answered });
         }
         None
     }
 
-    /// Takes an answer; an error ends the connection.
-    pub(crate) fn on_frame(
+    /// A request was put into bytes, or could not be.
+    pub fn on_encoded(
         &mut self,
-        now: Instant,
-        frame: Bytes,
+        correlation: i32,
+        result: Result<(), Error>,
         replies: &mut Vec<Reply<T>>,
     ) -> Result<(), CloseReason> {
-        let got = protocol::correlation_id(&frame).ok_or(CloseReason::Unasked)?;
+        let Some(index) = self.in_flight.iter().position(|request| request.correlation == correlation) else {
+            return if correlation == NEGOTIATION { Err(CloseReason::Unasked) } else { Ok(()) };
+        };
+        let result = match result {
+            Ok(()) if self.in_flight[index].answered => return Ok(()),
+            Ok(()) => Ok(None),
+            Err(error) => Err(Failure { sent: false, error }),
+        };
+        let request = self.in_flight.remove(index);
+        replies.extend(request.map(|request| Reply { tag: request.tag, result }));
+        Ok(())
+    }
+
+    /// Takes an answer.
+    ///
+    /// # Errors
+    /// It is not the one to the oldest request: the connection ends.
+    pub fn on_answer(
+        &mut self,
+        now: Instant,
+        correlation: i32,
+        answer: AnyAnswer,
+        replies: &mut Vec<Reply<T>>,
+    ) -> Result<(), CloseReason> {
         match self.state {
             State::Negotiating { version, sent: Some(_) } => {
-                if got != -1 {
-                    return Err(CloseReason::Correlation { expected: -1, got });
+                if correlation != NEGOTIATION {
+                    return Err(CloseReason::Correlation { expected: NEGOTIATION, got: correlation });
                 }
-                self.on_versions(version, frame)?;
+                self.on_versions(version, answer)?;
                 self.answers += 1;
                 return Ok(());
             }
             State::Ready => {}
             _ => return Err(CloseReason::Unasked),
         }
-        let expected = self.in_flight.front().ok_or(CloseReason::Unasked)?.correlation;
-        if got != expected {
-            return Err(CloseReason::Correlation { expected, got });
+        // One that gets no answer waits only for the word that it was put into bytes.
+        let oldest =
+            self.in_flight.iter().position(|request| request.answered).ok_or(CloseReason::Unasked)?;
+        let expected = self.in_flight[oldest].correlation;
+        if correlation != expected {
+            return Err(CloseReason::Correlation { expected, got: correlation });
         }
-        let Some(request) = self.in_flight.pop_front() else { return Err(CloseReason::Unasked) };
-        match request.call.decode(frame, request.version) {
-            Ok(mut answer) => {
-                self.answers += 1;
-                answer.broker = match self.node {
-                    Node::Broker(id) => Some(id),
-                    Node::Seed(_) => None,
-                };
-                if !answer.throttle.is_zero() {
-                    // No longer than a request may take: a hostile value must not stop a connection for weeks.
-                    let until = now + answer.throttle.min(self.config.request_timeout);
-                    self.throttled_until = self.throttled_until.max(Some(until));
-                }
-                self.reply(request.tag, Ok(Some(answer)), replies);
-                Ok(())
-            }
-            Err(error) => {
-                let reason = CloseReason::Decode(error);
-                let error = Error::Connection { address: self.address.to_string(), reason: reason.clone() };
-                self.reply(request.tag, Err(Failure { sent: true, error }), replies);
-                Err(reason)
-            }
+        if self.in_flight[oldest].kind.key != answer.kind.key {
+            return Err(CloseReason::Unasked);
         }
+        let Some(request) = self.in_flight.remove(oldest) else { return Err(CloseReason::Unasked) };
+        self.answers += 1;
+        if !answer.throttle.is_zero() {
+            // No longer than a request may take: a hostile value must not stop a connection for weeks.
+            let until = now + answer.throttle.min(self.config.request_timeout);
+            self.throttled_until = self.throttled_until.max(Some(until));
+        }
+        replies.push(Reply { tag: request.tag, result: Ok(Some(answer)) });
+        Ok(())
     }
 
     /// A broker that does not know our version of ApiVersions answers in version 0, with error 35 and its own range.
-    fn on_versions(&mut self, version: i16, frame: Bytes) -> Result<(), CloseReason> {
-        let unsupported = call::tells_versions_only(&frame);
-        let decode_at = if unsupported { 0 } else { version };
-        let answer: (i32, ApiVersionsResponse) =
-            protocol::decode_response::<ApiVersionsRequest>(frame, decode_at).map_err(CloseReason::Decode)?;
-        let answer = answer.1;
+    fn on_versions(&mut self, version: i16, answer: AnyAnswer) -> Result<(), CloseReason> {
+        let told_in = answer.version;
+        let answer = answer.take::<ApiVersionsRequest>().ok_or(CloseReason::Unasked)?;
         let ranges = answer.api_keys.iter().map(|api| (api.api_key, (api.min_version, api.max_version)));
-        if unsupported && version > 0 {
+        if told_in == 0 && answer.error_code == ErrorCode::UNSUPPORTED_VERSION && version > 0 {
             let theirs = ranges.into_iter().find(|(key, _)| *key == ApiKey::API_VERSIONS);
             let next = theirs.map_or(0, |(_, (_, max))| max).clamp(0, version - 1);
             self.state = State::Negotiating { version: next, sent: None };
@@ -349,7 +332,7 @@ impl<T> Connection<T> {
     }
 
     /// What its peer does not do just now, and for how long already.
-    pub(crate) fn waits_for(&self, now: Instant) -> Option<CloseReason> {
+    pub fn waits_for(&self, now: Instant) -> Option<CloseReason> {
         match (self.state, self.in_flight.front()) {
             (State::Connecting { deadline }, _) => {
                 let left = deadline.since(now);
@@ -360,14 +343,14 @@ impl<T> Connection<T> {
             }
             (State::Ready, Some(request)) => {
                 let after = request.timeout.saturating_sub(request.deadline.since(now));
-                Some(CloseReason::RequestTimeout { api: request.call.key(), after })
+                Some(CloseReason::RequestTimeout { api: request.kind.key, after })
             }
             _ => None,
         }
     }
 
     /// When [`on_timeout`](Self::on_timeout) has something to do.
-    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+    pub fn poll_timeout(&self) -> Option<Instant> {
         let state = match self.state {
             State::Resting { until: at } | State::Connecting { deadline: at } => Some(at),
             State::Negotiating { sent, .. } => sent.map(|sent| sent + self.config.request_timeout),
@@ -380,12 +363,11 @@ impl<T> Connection<T> {
         [state, in_flight, queued, throttled].into_iter().flatten().min()
     }
 
-    /// Fails what waited too long in the queue; an error ends the connection: what is overdue there blocks all the rest.
-    pub(crate) fn on_timeout(
-        &mut self,
-        now: Instant,
-        replies: &mut Vec<Reply<T>>,
-    ) -> Result<(), CloseReason> {
+    /// Fails what waited too long in the queue.
+    ///
+    /// # Errors
+    /// What was sent is overdue, and blocks all the rest: the connection ends.
+    pub fn on_timeout(&mut self, now: Instant, replies: &mut Vec<Reply<T>>) -> Result<(), CloseReason> {
         if self.throttled_until.is_some_and(|until| until <= now) {
             self.throttled_until = None;
         }
@@ -400,7 +382,7 @@ impl<T> Connection<T> {
             _ => {}
         }
         if let Some(overdue) = self.in_flight.iter().find(|request| request.deadline <= now) {
-            return Err(CloseReason::RequestTimeout { api: overdue.call.key(), after: overdue.timeout });
+            return Err(CloseReason::RequestTimeout { api: overdue.kind.key, after: overdue.timeout });
         }
         while let Some((deadline, _)) = self.queue.front() {
             if *deadline > now {
@@ -415,22 +397,18 @@ impl<T> Connection<T> {
                 after: outgoing.timeout,
                 last: blocked,
             };
-            self.reply(outgoing.tag, Err(Failure { sent: false, error }), replies);
+            replies.push(Reply { tag: outgoing.tag, result: Err(Failure { sent: false, error }) });
         }
         Ok(())
     }
 
-    /// Fails everything that still waits.
-    pub(crate) fn on_close(self, reason: &CloseReason, replies: &mut Vec<Reply<T>>) {
+    /// It has ended: fails everything that still waits.
+    pub fn on_close(self, reason: &CloseReason, replies: &mut Vec<Reply<T>>) {
         let error = Error::Connection { address: self.address.to_string(), reason: reason.clone() };
         let sent = self.in_flight.into_iter().map(|request| (true, request.tag));
         let queued = self.queue.into_iter().map(|(_, outgoing)| (false, outgoing.tag));
         for (sent, tag) in sent.chain(queued) {
             replies.push(Reply { tag, result: Err(Failure { sent, error: error.clone() }) });
         }
-    }
-
-    fn reply(&self, tag: T, result: Result<Option<Answer>, Failure>, replies: &mut Vec<Reply<T>>) {
-        replies.push(Reply { tag, result });
     }
 }

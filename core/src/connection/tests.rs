@@ -1,12 +1,10 @@
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::*;
-use crate::client::{Command, Input};
-use crate::client_tests::World;
-use crate::protocol::ErrorCode;
-use crate::protocol::api_versions::ApiVersion;
+use crate::machine::tests::World;
+use crate::machine::{Command, Input};
+use crate::protocol;
+use crate::protocol::api_versions::{ApiVersion, ApiVersionsResponse};
 use crate::protocol::fetch::{FetchRequest, FetchResponse};
 use crate::protocol::metadata::{MetadataRequest, MetadataResponse};
 use crate::protocol::produce::ProduceRequest;
@@ -20,6 +18,7 @@ fn at(ms: u64) -> Instant {
 /// One connection, its broker played by the test; tags are numbers.
 struct Script {
     connection: Connection<u32>,
+    channel: Channel,
     replies: Vec<Reply<u32>>,
 }
 
@@ -28,9 +27,10 @@ impl Script {
         let config = Arc::new(Config::new("seed").unwrap());
         let address = "broker:1".parse().unwrap();
         let newest = ApiVersionsRequest::STABLE;
-        let mut connection = Connection::new(config, at(0), Node::Seed(0), Lane::General, address, newest);
+        let channel = Channel::new(ConnId(0), &config);
+        let mut connection = Connection::new(config, at(0), address, newest);
         assert!(connection.poll_connect(at(0)));
-        Script { connection, replies: Vec::new() }
+        Script { connection, channel, replies: Vec::new() }
     }
 
     fn negotiating() -> Script {
@@ -60,10 +60,19 @@ impl Script {
         let mut response =
             ApiVersionsResponse { error_code: code, api_keys: vec![api], ..Default::default() };
         let frame = protocol::encode_response::<ApiVersionsRequest>(&mut response, version, -1).unwrap();
-        self.connection.on_frame(at(0), frame.to_bytes().slice(4..), &mut self.replies)
+        self.frame(0, &frame.to_bytes())
     }
 
-    fn queue(&mut self, ms: u64, tag: u32, call: impl Call + 'static) {
+    /// Bytes come from the broker.
+    fn frame(&mut self, ms: u64, bytes: &[u8]) -> Result<(), CloseReason> {
+        let received = self.channel.receive(bytes);
+        while let Some(Answered { correlation, answer, .. }) = self.channel.poll_answer() {
+            self.connection.on_answer(at(ms), correlation, answer, &mut self.replies)?;
+        }
+        received
+    }
+
+    fn queue(&mut self, ms: u64, tag: u32, call: impl AnyRequest + 'static) {
         self.queue_as(ms, tag, call, (0, i16::MAX), true);
     }
 
@@ -71,19 +80,28 @@ impl Script {
         &mut self,
         ms: u64,
         tag: u32,
-        call: impl Call + 'static,
+        call: impl AnyRequest + 'static,
         versions: (i16, i16),
         answered: bool,
     ) {
-        let call = Box::new(call);
-        let outgoing = Outgoing { call, tag, versions, timeout: REQUEST_TIMEOUT, answered };
+        let request = Arc::new(call);
+        let outgoing = Outgoing { request, tag, versions, timeout: REQUEST_TIMEOUT, answered };
         self.connection.queue(at(ms), outgoing);
     }
 
     /// Key, version and correlation id of the next frame.
     fn sent(&mut self, ms: u64) -> Option<(ApiKey, i16, i32)> {
-        let frame = self.connection.poll_transmit(at(ms), &mut self.replies)?;
-        let (header, _) = protocol::decode_request_header(frame.to_bytes().slice(4..)).unwrap();
+        let transmit = self.connection.poll_transmit(at(ms), &mut self.replies)?;
+        if let Some(Encoded { correlation, result, .. }) = self.channel.send(transmit) {
+            self.connection.on_encoded(correlation, result, &mut self.replies).unwrap();
+        }
+        let mut bytes = Vec::new();
+        let write = |segments: &[std::io::IoSlice<'_>]| {
+            segments.iter().for_each(|segment| bytes.extend_from_slice(segment));
+            Ok::<_, ()>(segments.iter().map(|segment| segment.len()).sum())
+        };
+        self.channel.write_with(write).unwrap();
+        let (header, _) = protocol::decode_request_header(bytes.split_off(4).into()).unwrap();
         assert_eq!(header.client_id.as_deref(), Some("milena"));
         Some((header.request_api_key, header.request_api_version, header.correlation_id))
     }
@@ -96,7 +114,7 @@ impl Script {
     fn answer(&mut self, ms: u64, correlation: i32, throttle_time_ms: i32) -> Result<(), CloseReason> {
         let mut response = MetadataResponse { throttle_time_ms, ..Default::default() };
         let frame = protocol::encode_response::<MetadataRequest>(&mut response, 12, correlation).unwrap();
-        self.connection.on_frame(at(ms), frame.to_bytes().slice(4..), &mut self.replies)
+        self.frame(ms, &frame.to_bytes())
     }
 
     /// Tag, and whether there is an answer; else whether it was sent.
@@ -198,9 +216,9 @@ fn an_answer_that_is_none_ends_the_connection_and_its_request_was_sent() {
     let mut script = metadata();
     script.queue(0, 1, MetadataRequest::default());
     script.correlations(0);
-    let frame = Bytes::from_static(&[0, 0, 0, 0, 0, 0xff]);
-    let result = script.connection.on_frame(at(0), frame, &mut script.replies);
-    assert!(matches!(result, Err(CloseReason::Decode(_))), "{result:?}");
+    let result = script.frame(0, &[0, 0, 0, 6, 0, 0, 0, 0, 0, 0xff]);
+    let Err(reason @ CloseReason::Decode(_)) = &result else { panic!("{result:?}") };
+    script.connection.clone().on_close(reason, &mut script.replies);
     assert_eq!(script.outcomes(), [(1, Err(true))]);
 }
 
@@ -333,7 +351,7 @@ fn news_of_a_connection_that_is_gone_count_for_nothing() {
     let conn = ConnId(0);
     assert!(!world.open.contains_key(&conn));
     world.handle(Input::Connected { conn });
-    world.handle(Input::Frame { conn, frame: Bytes::from_static(&[0; 8]) });
+    world.frame(conn, &[0; 8]);
     world.handle(Input::Closed { conn, reason: CloseReason::Shutdown });
     assert!(world.open.is_empty());
 }

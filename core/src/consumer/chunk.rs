@@ -19,23 +19,39 @@ use crate::protocol::ProducerId;
 use crate::record::{self, Batches, ControlType, Headers, Limits, RecordCursor, RecordError, RecordRef};
 
 /// What a fetch brought of one partition.
-#[derive(Debug)]
-pub(crate) struct Chunk {
-    pub(crate) partition: i32,
-    pub(crate) records: Bytes,
+#[derive(Clone)]
+pub struct Chunk {
+    /// The partition.
+    pub partition: i32,
+    /// Batches as the broker keeps them, the last of which may be cut.
+    pub records: Bytes,
     /// The offset that was asked for.
-    pub(crate) from: i64,
+    pub from: i64,
     /// Where the reader ends.
-    pub(crate) end: i64,
+    pub end: i64,
     /// Behind the last record that the reader may see, as the broker told: lag is counted up to here.
-    pub(crate) log_end: i64,
+    pub log_end: i64,
     /// Aborted transactions in what was fetched: producer and first offset, by rising offset.
-    pub(crate) aborted: Vec<(ProducerId, i64)>,
+    pub aborted: Vec<(ProducerId, i64)>,
+}
+
+impl fmt::Debug for Chunk {
+    /// Without the records: they are the users' data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chunk")
+            .field("partition", &self.partition)
+            .field("bytes", &self.records.len())
+            .field("from", &self.from)
+            .field("end", &self.end)
+            .field("log_end", &self.log_end)
+            .field("aborted", &self.aborted)
+            .finish()
+    }
 }
 
 /// A chunk being read.
 #[derive(Debug)]
-pub(crate) struct Opened {
+pub struct Opened {
     topic: Arc<str>,
     pub(crate) partition: i32,
     pub(crate) log_end: i64,
@@ -56,7 +72,8 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    pub(crate) fn new(chunk: Chunk, config: &ReaderConfig) -> Self {
+    /// A chunk that the reader with these settings fetched.
+    pub fn new(chunk: Chunk, config: &ReaderConfig) -> Self {
         Opened {
             topic: config.topic.clone(),
             partition: chunk.partition,
@@ -79,8 +96,13 @@ impl Opened {
         Error::CorruptBatch { topic, partition, offset: self.position, cause }
     }
 
+    /// The bytes that count as consumed when this is read.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The next batch with something to show; none behind the last.
-    pub(crate) fn next_batch(&mut self) -> Option<Result<Batch, Error>> {
+    pub fn next_batch(&mut self) -> Option<Result<Batch, Error>> {
         match self.open()? {
             Ok(()) => {}
             Err(error) => return Some(Err(error)),
@@ -92,7 +114,7 @@ impl Opened {
 
     /// The next record; none behind the last.
     #[inline]
-    pub(crate) fn next_message(&mut self) -> Option<Result<Message, Error>> {
+    pub fn next_message(&mut self) -> Option<Result<Message, Error>> {
         loop {
             let Some(cursor) = &mut self.cursor else {
                 match self.open()? {

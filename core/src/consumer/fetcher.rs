@@ -5,8 +5,9 @@
 //! - The position moves on when an answer comes, by its batches' headers alone, so that the next fetch is under way while
 //!   this one is read. Fetching stops while `buffer_bytes` are fetched (or asked for) and not yet read.
 //! - An answer counts only for a partition that was asked for and whose position is still the one asked for.
-//! - Errors of one partition pause that partition; what only the user can mend ends the reader. So does a peer that breaks
-//!   the protocol: the same question would get the same answer.
+//! - Errors of one partition pause that partition; what only the user can mend ends the reader.
+//! - An answer that can't be read, or data without a sensible header, is asked for again: the network or a broker may have
+//!   damaged it once. [`MAX_DAMAGED`] of them in a row end the reader.
 //! - Before a first answer came, leaders that can't even be asked end it after `api_timeout`: an address that never worked
 //!   is no outage.
 //! - An answer that brings nothing and did not wait either is followed by a pause.
@@ -14,12 +15,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::cluster::{Cluster, TopicState};
+use super::chunk::Chunk;
+use crate::cluster::{Lane, LeaderHint, MAX_DAMAGED, Target, TopicState};
 use crate::config::{Address, Config, Isolation, ReaderConfig, Reset, Start, Until};
-use crate::connection::{Answer, ByVersion, Failure, Lane};
-use crate::consumer::Chunk;
-use crate::context::{Ctx, ReaderId, Tag, Target, Timer};
+use crate::connection::{AnyAnswer, ByVersion, Failure, response_to};
+use crate::context::{Ctx, ReaderId, Routed, Subject};
 use crate::error::{Error, Fault};
+use crate::notice::Notice;
 use crate::protocol::fetch::{
     FetchPartition, FetchRequest, FetchTopic, FetchableTopicResponse, PartitionData,
 };
@@ -30,20 +32,31 @@ use crate::rng::Backoff;
 use crate::time::Instant;
 use crate::wire::Str;
 
-/// What the fetcher wants done.
-pub(crate) enum Event {
+/// What a reader's handle wants.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// It begins.
+    Open(Arc<ReaderConfig>),
+    /// So many bytes of what was fetched are read.
+    Consumed(usize),
+    /// It is gone.
+    Close,
+}
+
+/// What a reader's handle is told.
+#[derive(Debug)]
+pub enum Output {
+    /// Some data of one partition.
     Fetched(Chunk),
-    /// Every partition was read to its end.
-    Ended,
-    /// The reader can't go on.
-    Failed(Error),
-    Refresh,
-    Leader {
-        partition: i32,
-        leader: BrokerId,
-        epoch: LeaderEpoch,
-        address: Option<Address>,
-    },
+    /// Nothing more comes: every partition was read to its end, or an error ended the reader.
+    Ended(Option<Error>),
+}
+
+/// A fetcher's own requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Tag {
+    ListOffsets(u64),
+    Fetch(BrokerId),
 }
 
 /// Special timestamps of ListOffsets.
@@ -60,6 +73,7 @@ enum State {
     Done,
 }
 
+#[derive(Clone, Debug)]
 struct Cursor {
     state: State,
     position: i64,
@@ -67,11 +81,15 @@ struct Cursor {
     end: Option<i64>,
     /// A look-up is under way.
     asking: bool,
+    /// The offset that was not in the log, until another one is found.
+    lost: Option<i64>,
+    /// Damaged data in a row, at this position.
+    damaged: u32,
     failures: u32,
     not_before: Instant,
 }
 
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct Node {
     /// What was asked for, with positions; and how many bytes may come.
     in_flight: Option<Asked>,
@@ -80,6 +98,7 @@ struct Node {
     not_before: Instant,
 }
 
+#[derive(Clone, Debug)]
 struct Asked {
     positions: BTreeMap<i32, i64>,
     bytes: usize,
@@ -87,13 +106,14 @@ struct Asked {
 }
 
 /// What a ListOffsets request looks up.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Lookup {
     Position,
     End,
 }
 
-pub(crate) struct Consumer {
+#[derive(Clone, Debug)]
+pub(crate) struct Fetcher {
     id: ReaderId,
     config: Arc<ReaderConfig>,
     client: Arc<Config>,
@@ -109,14 +129,23 @@ pub(crate) struct Consumer {
     /// When it first knew whom to ask, and whether an answer came since.
     opened: Option<Instant>,
     proven: bool,
+    /// Answers that could not be read, in a row.
+    damaged: u32,
     /// The end was told, or an error.
     over: bool,
-    events: Vec<Event>,
 }
 
-impl Consumer {
+impl Subject for Fetcher {
+    type Tag = Tag;
+    type Timer = ();
+    type Output = Output;
+}
+
+type Context<'a> = Ctx<'a, Fetcher>;
+
+impl Fetcher {
     pub(crate) fn new(id: ReaderId, config: Arc<ReaderConfig>, client: Arc<Config>) -> Self {
-        Consumer {
+        Fetcher {
             id,
             config,
             backoff: Backoff { min: client.backoff.0, max: client.backoff.1 },
@@ -129,13 +158,9 @@ impl Consumer {
             buffered: 0,
             opened: None,
             proven: false,
+            damaged: 0,
             over: false,
-            events: Vec::new(),
         }
-    }
-
-    pub(crate) fn take_events(&mut self) -> Vec<Event> {
-        std::mem::take(&mut self.events)
     }
 
     /// Bytes fetched and not yet read.
@@ -143,15 +168,37 @@ impl Consumer {
         self.buffered
     }
 
-    pub(crate) fn topic(&self) -> &Arc<str> {
-        &self.config.topic
+    pub(crate) fn open(&mut self, ctx: &mut Context<'_>) {
+        ctx.cluster.want(&self.config.topic);
+        self.on_metadata(ctx);
+    }
+
+    pub(crate) fn close(&mut self, ctx: &mut Context<'_>) {
+        ctx.cluster.release(&self.config.topic);
+        ctx.set_timer((), None);
+    }
+
+    /// The answer to one of its requests, or why there is none.
+    pub(crate) fn on_reply(
+        &mut self,
+        ctx: &mut Context<'_>,
+        tag: Tag,
+        result: Result<Option<AnyAnswer>, Failure>,
+    ) {
+        match tag {
+            Tag::ListOffsets(id) => self.on_offsets(ctx, id, result),
+            Tag::Fetch(broker) => self.on_fetched(ctx, broker, result),
+        }
     }
 
     /// The topic may have become known, leaders may have moved.
-    pub(crate) fn on_metadata(&mut self, ctx: &mut Ctx<'_>, cluster: &Cluster) {
-        match cluster.topic(&self.config.topic) {
+    pub(crate) fn on_metadata(&mut self, ctx: &mut Context<'_>) {
+        match ctx.cluster.topic(&self.config.topic) {
             TopicState::Asking => return,
-            TopicState::Failed(error) => return self.fail(error.clone()),
+            TopicState::Failed(error) => {
+                let error = error.clone();
+                return self.fail(ctx, error);
+            }
             TopicState::Known(topic) => {
                 let partitions = topic.partitions.len() as i32;
                 let first_time = self.cursors.is_empty();
@@ -162,7 +209,7 @@ impl Consumer {
                 for partition in wanted {
                     if !(0..partitions).contains(&partition) {
                         let topic = self.config.topic.to_string();
-                        return self.fail(Error::UnknownPartition { topic, partition, partitions });
+                        return self.fail(ctx, Error::UnknownPartition { topic, partition, partitions });
                     }
                     // Partitions that come later hold nothing that was written before: they are read from their start.
                     let start = if first_time { self.config.start } else { Start::First };
@@ -173,28 +220,28 @@ impl Consumer {
                 }
             }
         }
-        self.go_on(ctx, cluster);
+        self.go_on(ctx);
     }
 
     /// Ends the reader with an error, behind what was fetched.
-    pub(crate) fn fail(&mut self, error: Error) {
+    pub(crate) fn fail(&mut self, ctx: &mut Context<'_>, error: Error) {
         if !std::mem::replace(&mut self.over, true) {
-            self.events.push(Event::Failed(error));
+            ctx.tell(Output::Ended(Some(error)));
         }
     }
 
     /// So many bytes were read.
-    pub(crate) fn on_consumed(&mut self, ctx: &mut Ctx<'_>, cluster: &Cluster, bytes: usize) {
+    pub(crate) fn on_consumed(&mut self, ctx: &mut Context<'_>, bytes: usize) {
         self.buffered -= bytes.min(self.buffered);
-        self.go_on(ctx, cluster);
+        self.go_on(ctx);
     }
 
-    pub(crate) fn on_timer(&mut self, ctx: &mut Ctx<'_>, cluster: &Cluster) {
-        self.go_on(ctx, cluster);
+    pub(crate) fn on_timer(&mut self, ctx: &mut Context<'_>) {
+        self.go_on(ctx);
     }
 
     /// Looks up and fetches whatever can be.
-    fn go_on(&mut self, ctx: &mut Ctx<'_>, cluster: &Cluster) {
+    fn go_on(&mut self, ctx: &mut Context<'_>) {
         if self.over || self.cursors.is_empty() {
             return;
         }
@@ -206,7 +253,7 @@ impl Consumer {
         }
         if self.cursors.values().all(|cursor| cursor.state == State::Done) {
             self.over = true;
-            self.events.push(Event::Ended);
+            ctx.tell(Output::Ended(None));
             return;
         }
         let now = ctx.now.mono;
@@ -221,26 +268,26 @@ impl Consumer {
                 next = next.min(cursor.not_before);
                 continue;
             }
-            match cluster.partition(&self.config.topic, *partition).and_then(|info| info.leader) {
+            match ctx.cluster.partition(&self.config.topic, *partition).and_then(|info| info.leader) {
                 Some(leader) => leaders.entry(leader).or_default().push(*partition),
-                None => self.events.push(Event::Refresh),
+                None => ctx.cluster.want_refresh(),
             }
         }
         // One broker must not ask for all the room, or the others would wait for its long poll.
         let share = self.config.buffer_bytes / leaders.len().max(1);
         let later = leaders.split_off(&BrokerId(self.turn.0.saturating_add(1)));
         for (leader, partitions) in later.into_iter().chain(leaders) {
-            self.look_up(ctx, cluster, leader, &partitions);
+            self.look_up(ctx, leader, &partitions);
             let node = self.nodes.entry(leader).or_default();
             match node.not_before > now {
                 true => next = next.min(node.not_before),
-                false => self.fetch(ctx, cluster, leader, &partitions, share),
+                false => self.fetch(ctx, leader, &partitions, share),
             }
         }
-        ctx.set_timer(Timer::Reader(self.id), Some(next));
+        ctx.set_timer((), Some(next));
     }
 
-    fn look_up(&mut self, ctx: &mut Ctx<'_>, cluster: &Cluster, leader: BrokerId, partitions: &[i32]) {
+    fn look_up(&mut self, ctx: &mut Context<'_>, leader: BrokerId, partitions: &[i32]) {
         for lookup in [Lookup::End, Lookup::Position] {
             let mut asked = Vec::new();
             for partition in partitions {
@@ -254,7 +301,8 @@ impl Consumer {
                 cursor.asking = true;
                 asked.push(ListOffsetsPartition {
                     partition_index: *partition,
-                    current_leader_epoch: cluster
+                    current_leader_epoch: ctx
+                        .cluster
                         .partition(&self.config.topic, *partition)
                         .map_or(LeaderEpoch::NONE, |info| info.epoch),
                     timestamp,
@@ -279,14 +327,14 @@ impl Consumer {
                 timeout_ms: self.client.request_timeout.as_millis().try_into().unwrap_or(i32::MAX),
                 ..Default::default()
             };
-            let tag = Tag::ListOffsets(self.id, id);
             // Version 0 answers with lists of segment starts, not with offsets; every broker since 0.10.1 has version 1.
             // Before version 2 there are no transactions, and nothing to be isolated from.
             let call = ByVersion::new(move |version| ListOffsetsRequest {
                 isolation_level: if version < 2 { 0 } else { request.isolation_level },
                 ..request.clone()
             });
-            ctx.send_as(Target::Broker(leader), Lane::General, Box::new(call), tag, (1, i16::MAX), true);
+            let (target, tag) = (Target::Broker(leader), Tag::ListOffsets(id));
+            ctx.send(Routed::of(target, Lane::General, Arc::new(call), (1, i16::MAX), tag));
         }
     }
 
@@ -294,23 +342,16 @@ impl Consumer {
         (self.config.isolation == Isolation::ReadCommitted).into()
     }
 
-    pub(crate) fn on_offsets(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        cluster: &Cluster,
-        id: u64,
-        result: Result<Option<Answer>, Failure>,
-    ) {
+    fn on_offsets(&mut self, ctx: &mut Context<'_>, id: u64, result: Result<Option<AnyAnswer>, Failure>) {
         let Some((lookup, partitions)) = self.lookups.remove(&id) else { return };
         for partition in &partitions {
             if let Some(cursor) = self.cursors.get_mut(partition) {
                 cursor.asking = false;
             }
         }
-        match result {
+        match response_to::<ListOffsetsRequest>(result) {
             Ok(answer) => {
-                let answer =
-                    answer.and_then(|answer| answer.take::<ListOffsetsRequest>()).unwrap_or_default();
+                self.damaged = 0;
                 let answers = answer.topics.into_iter().flat_map(|topic| topic.partitions);
                 let answers: BTreeMap<i32, _> =
                     answers.map(|answer| (answer.partition_index, answer)).collect();
@@ -322,12 +363,28 @@ impl Consumer {
                             self.proven = true;
                             match lookup {
                                 Lookup::End => cursor.end = Some(answer.offset.max(0)),
+                                // There always is an end: who does not know it is asked again after a pause.
+                                Lookup::Position
+                                    if answer.offset < 0
+                                        && cursor.state == State::Unresolved { timestamp: LAST } =>
+                                {
+                                    self.pause(ctx, partition);
+                                }
                                 // No record is as late as the timestamp asked for: the end is.
                                 Lookup::Position if answer.offset < 0 => {
                                     cursor.state = State::Unresolved { timestamp: LAST }
                                 }
                                 Lookup::Position => {
-                                    (cursor.state, cursor.position) = (State::Fetching, answer.offset)
+                                    (cursor.state, cursor.position) = (State::Fetching, answer.offset);
+                                    if let Some(from) = cursor.lost.take() {
+                                        let topic = self.config.topic.clone();
+                                        ctx.notice(Notice::OffsetReset {
+                                            topic,
+                                            partition,
+                                            from,
+                                            to: answer.offset,
+                                        });
+                                    }
                                 }
                             }
                         }
@@ -345,61 +402,57 @@ impl Consumer {
             }
             Err(failure) => self.on_failure(ctx, failure, partitions),
         }
-        self.go_on(ctx, cluster);
+        self.go_on(ctx);
     }
 
-    fn on_failure(&mut self, ctx: &mut Ctx<'_>, failure: Failure, partitions: Vec<i32>) {
+    fn on_failure(&mut self, ctx: &mut Context<'_>, failure: Failure, partitions: Vec<i32>) {
         if failure.error.fault() == Fault::Peer {
-            return self.fail(failure.error);
+            self.damaged += 1;
+            let may_pass = matches!(failure.error, Error::Connection { .. }) && self.damaged < MAX_DAMAGED;
+            if !may_pass {
+                return self.fail(ctx, failure.error);
+            }
         }
         let after = ctx.now.mono.since(self.opened.unwrap_or(ctx.now.mono));
         if !failure.sent && !self.proven && after >= self.client.api_timeout {
             let last = Some(Arc::new(failure.error));
-            return self.fail(Error::Timeout { operation: "reaching the topic's leaders", after, last });
+            return self.fail(ctx, Error::Timeout { operation: "reaching the topic's leaders", after, last });
         }
-        self.events.push(Event::Refresh);
+        ctx.cluster.want_refresh();
         for partition in partitions {
             self.pause(ctx, partition);
         }
     }
 
-    fn pause(&mut self, ctx: &mut Ctx<'_>, partition: i32) {
+    fn pause(&mut self, ctx: &mut Context<'_>, partition: i32) {
         if let Some(cursor) = self.cursors.get_mut(&partition) {
             cursor.failures += 1;
             cursor.not_before = ctx.now.mono + self.backoff.after(cursor.failures, ctx.rng);
         }
     }
 
-    fn on_error(&mut self, ctx: &mut Ctx<'_>, partition: i32, api: ApiKey, code: ErrorCode) {
+    fn on_error(&mut self, ctx: &mut Context<'_>, partition: i32, api: ApiKey, code: ErrorCode) {
         if code.is_invalid_metadata() {
-            self.events.push(Event::Refresh);
+            ctx.cluster.want_refresh();
         }
         let message = Some(format!("topic {:?} partition {partition}", self.config.topic));
         let error = Error::Rejected { api, code, message };
         match code {
             // The broker's own log is damaged there: fetching it again can't mend it.
-            ErrorCode::CORRUPT_MESSAGE => self.fail(error),
+            ErrorCode::CORRUPT_MESSAGE => self.fail(ctx, error),
             // What a broker says when it does not know better often passes.
             ErrorCode::UNKNOWN_SERVER_ERROR => self.pause(ctx, partition),
             code if code.is_retriable() => self.pause(ctx, partition),
-            _ => self.fail(error),
+            _ => self.fail(ctx, error),
         }
     }
 
-    fn fetch(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        cluster: &Cluster,
-        leader: BrokerId,
-        partitions: &[i32],
-        share: usize,
-    ) {
+    fn fetch(&mut self, ctx: &mut Context<'_>, leader: BrokerId, partitions: &[i32], share: usize) {
         let isolation_level = self.isolation();
         let asked_for: usize =
             self.nodes.values().filter_map(|node| node.in_flight.as_ref()).map(|asked| asked.bytes).sum();
         let room = self.config.buffer_bytes.saturating_sub(self.buffered + asked_for);
-        // A fetch for less than one partition's share would cost a round trip for crumbs: better wait for more room.
-        let least = (self.config.partition_bytes as usize).min(self.config.buffer_bytes / 2);
+        let least = self.config.least_fetch_bytes();
         let Some(node) = self.nodes.get_mut(&leader) else { return };
         if node.in_flight.is_some() || room < least {
             return;
@@ -423,14 +476,15 @@ impl Consumer {
         let positions: BTreeMap<i32, i64> = asked.collect();
         let fetched = order.iter().map(|partition| FetchPartition {
             partition: *partition,
-            current_leader_epoch: cluster
+            current_leader_epoch: ctx
+                .cluster
                 .partition(&self.config.topic, *partition)
                 .map_or(LeaderEpoch::NONE, |info| info.epoch),
             fetch_offset: positions[partition],
             partition_max_bytes: self.config.partition_bytes,
             ..Default::default()
         });
-        let topic_id = cluster.topic_id(&self.config.topic);
+        let topic_id = ctx.cluster.topic_id(&self.config.topic);
         let request = FetchRequest {
             max_wait_ms: self.config.max_wait.as_millis() as i32,
             min_bytes: self.config.min_bytes,
@@ -447,35 +501,35 @@ impl Consumer {
         self.turn = leader;
         node.in_flight = Some(Asked { positions, bytes, at: ctx.now.mono });
         let versions = (0, if topic_id.is_zero() { 12 } else { i16::MAX });
-        let tag = Tag::Fetch(self.id, leader);
-        ctx.send_as(Target::Broker(leader), Lane::Fetch(self.id.0), Box::new(request), tag, versions, true);
-        ctx.wait_longer(self.config.max_wait);
+        let (target, lane, tag) = (Target::Broker(leader), Lane::Fetch(self.id.0), Tag::Fetch(leader));
+        let request = Routed::of(target, lane, Arc::new(request), versions, tag);
+        ctx.send(request.wait_longer(self.config.max_wait));
     }
 
-    pub(crate) fn on_fetched(
+    fn on_fetched(
         &mut self,
-        ctx: &mut Ctx<'_>,
-        cluster: &Cluster,
+        ctx: &mut Context<'_>,
         leader: BrokerId,
-        result: Result<Option<Answer>, Failure>,
+        result: Result<Option<AnyAnswer>, Failure>,
     ) {
         let Some(asked) = self.nodes.get_mut(&leader).and_then(|node| node.in_flight.take()) else { return };
-        let answer = match result {
-            Ok(answer) => answer.and_then(|answer| answer.take::<FetchRequest>()).unwrap_or_default(),
+        let answer = match response_to::<FetchRequest>(result) {
+            Ok(answer) => answer,
             Err(failure) => {
                 self.on_failure(ctx, failure, asked.positions.into_keys().collect());
-                return self.go_on(ctx, cluster);
+                return self.go_on(ctx);
             }
         };
+        self.damaged = 0;
         if !answer.error_code.is_ok() {
             for partition in asked.positions.keys() {
                 self.on_error(ctx, *partition, ApiKey::FETCH, answer.error_code);
             }
-            return self.go_on(ctx, cluster);
+            return self.go_on(ctx);
         }
         let endpoints: BTreeMap<_, _> = answer.node_endpoints.into_iter().map(|e| (e.node_id, e)).collect();
         let mut news = false;
-        let (name, id) = (&*self.config.topic, cluster.topic_id(&self.config.topic));
+        let (name, id) = (&*self.config.topic, ctx.cluster.topic_id(&self.config.topic));
         let mine = |topic: &FetchableTopicResponse| match topic.topic_id.is_zero() {
             true => *topic.topic == *name,
             false => topic.topic_id == id,
@@ -491,7 +545,8 @@ impl Consumer {
                     Some(Address { host: e.host.to_string(), port: u16::try_from(e.port).ok()? })
                 });
                 let (leader, epoch) = (hint.leader_id, hint.leader_epoch);
-                self.events.push(Event::Leader { partition: data.partition_index, leader, epoch, address });
+                let (topic, partition) = (self.config.topic.clone(), data.partition_index);
+                ctx.cluster.on_leader_hint(LeaderHint { topic, partition, leader, epoch, address });
             }
             news |=
                 !data.error_code.is_ok() || data.records.as_ref().is_some_and(|records| !records.is_empty());
@@ -502,10 +557,10 @@ impl Consumer {
             node.idle_answers = if idle { node.idle_answers + 1 } else { 0 };
             node.not_before = ctx.now.mono + self.backoff.after(node.idle_answers, ctx.rng);
         }
-        self.go_on(ctx, cluster);
+        self.go_on(ctx);
     }
 
-    fn on_data(&mut self, ctx: &mut Ctx<'_>, data: PartitionData, position: i64) {
+    fn on_data(&mut self, ctx: &mut Context<'_>, data: PartitionData, position: i64) {
         let partition = data.partition_index;
         let Some(cursor) = self.cursors.get_mut(&partition) else { return };
         if cursor.state != State::Fetching || cursor.position != position {
@@ -519,10 +574,12 @@ impl Consumer {
                     Reset::Last => LAST,
                     Reset::Error => {
                         let topic = self.config.topic.to_string();
-                        return self.fail(Error::OffsetOutOfRange { topic, partition, offset: position });
+                        return self
+                            .fail(ctx, Error::OffsetOutOfRange { topic, partition, offset: position });
                     }
                 };
                 cursor.state = State::Unresolved { timestamp };
+                cursor.lost = Some(position);
                 // A log that shrinks while it is looked up is asked about with pauses.
                 return self.pause(ctx, partition);
             }
@@ -558,13 +615,23 @@ impl Consumer {
         };
         let stopped_at = cursor.position;
         let end = cursor.end.unwrap_or(i64::MAX);
-        self.buffered += records.len();
-        self.events.push(Event::Fetched(Chunk { partition, records, from: position, end, log_end, aborted }));
-        if let Some(cause) = damaged {
+        cursor.damaged = match &damaged {
+            None => 0,
+            Some(_) if stopped_at > position => 1,
+            Some(_) => cursor.damaged + 1,
+        };
+        let hopeless = cursor.damaged >= MAX_DAMAGED;
+        if stopped_at > position {
+            self.buffered += records.len();
+            ctx.tell(Output::Fetched(Chunk { partition, records, from: position, end, log_end, aborted }));
+        }
+        let Some(cause) = damaged else { return };
+        if hopeless {
             // What came before it is read first; nothing tells where the next batch would begin.
             let topic = self.config.topic.to_string();
-            self.fail(Error::CorruptBatch { topic, partition, offset: stopped_at, cause });
+            return self.fail(ctx, Error::CorruptBatch { topic, partition, offset: stopped_at, cause });
         }
+        self.pause(ctx, partition);
     }
 }
 
@@ -580,6 +647,15 @@ impl Cursor {
             Until::Forever => Some(i64::MAX),
             Until::End => None,
         };
-        Cursor { state, position, end, asking: false, failures: 0, not_before: Instant::default() }
+        Cursor {
+            state,
+            position,
+            end,
+            asking: false,
+            lost: None,
+            damaged: 0,
+            failures: 0,
+            not_before: Instant::default(),
+        }
     }
 }

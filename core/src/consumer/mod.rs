@@ -2,9 +2,11 @@
 
 mod chunk;
 mod fetcher;
+mod inbox;
 #[cfg(test)]
 mod tests;
 
-pub use chunk::{Batch, Message};
-pub(crate) use chunk::{Chunk, Opened};
-pub(crate) use fetcher::{Consumer, Event};
+pub use chunk::{Batch, Chunk, Message, Opened};
+pub use fetcher::{Command, Output};
+pub(crate) use fetcher::{Fetcher, Tag};
+pub(crate) use inbox::{Inbox, Next};

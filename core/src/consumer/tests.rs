@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::client::Command;
-use crate::client_tests::{Asked, READER, World};
 use crate::config::{Isolation, ReaderConfig, Reset, Start, Until};
-use crate::consumer::{Chunk, Opened};
+use crate::consumer::{Chunk, Command, Opened};
 use crate::error::Error;
+use crate::machine::Notice;
+use crate::machine::tests::{Asked, World};
 use crate::protocol::fetch::{
     AbortedTransaction, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData,
 };
@@ -334,7 +334,7 @@ fn fetching_stops_while_the_buffer_is_full_and_goes_on_when_it_is_read() {
     serve(&mut world, &asked, vec![data(0, &[big])]);
     world.pass(Duration::from_secs(100));
     assert!(fetches(&mut world).is_empty());
-    world.start(Command::Consumed { reader: READER, bytes });
+    world.reader(Command::Consumed(bytes));
     assert_eq!(positions(&fetch(&mut world)), [(0, 6_000)]);
 }
 
@@ -460,16 +460,101 @@ fn aborted_transactions_are_told_in_order_and_only_to_those_who_skip_them() {
     }
 }
 
+fn strange_batch(base_offset: i64) -> Bytes {
+    let mut strange = BytesMut::from(&*batch(base_offset, "b"));
+    strange[16] = 9;
+    strange.freeze()
+}
+
+/// Once they ended the reader, though the next answer was sound.
 #[test]
-fn bytes_that_are_no_batch_end_the_reader_behind_what_came_before() {
+fn bytes_that_are_no_batch_are_asked_for_again_behind_what_came_before() {
     let mut world = reading(&[(1, 0)], |_| {});
     let asked = fetch(&mut world);
-    let mut strange = BytesMut::from(&*batch(1, "b"));
-    strange[16] = 9;
-    serve(&mut world, &asked, vec![data(0, &[batch(0, "a"), strange.freeze()])]);
-    assert_eq!(world.chunks.len(), 1);
+    serve(&mut world, &asked, vec![data(0, &[batch(0, "a"), strange_batch(1)])]);
+    assert_eq!((world.chunks.len(), &world.ended), (1, &None));
+    assert!(world.take(ApiKey::FETCH).is_empty(), "without a pause");
+    world.pass_ms(200);
+    let asked = fetch(&mut world);
+    serve(&mut world, &asked, vec![data(0, &[batch(1, "b")])]);
+    assert_eq!((world.chunks.len(), world.chunks[1].from, &world.ended), (2, 1, &None));
+}
+
+#[test]
+fn bytes_that_are_no_batch_again_and_again_end_the_reader() {
+    let mut world = reading(&[(1, 0)], |_| {});
+    let asked = fetch(&mut world);
+    serve(&mut world, &asked, vec![data(0, &[batch(0, "a")])]);
+    for time in 1..=5 {
+        assert_eq!(world.ended, None, "after {} times", time - 1);
+        world.pass_ms(200);
+        let asked = fetch(&mut world);
+        serve(&mut world, &asked, vec![data(0, &[strange_batch(1)])]);
+    }
+    assert_eq!(world.chunks.len(), 1, "nothing of it is shown");
     let Some(Some(Error::CorruptBatch { offset, .. })) = &world.ended else { panic!("{:?}", world.ended) };
     assert_eq!(*offset, 1);
+}
+
+/// The same for answers that are none: an end of the connection each time, and an error only after five.
+#[test]
+fn answers_that_cannot_be_read_are_asked_for_again_and_end_the_reader_at_last() {
+    for times in [4, 5] {
+        let mut world = reading(&[(1, 0)], |_| {});
+        for _ in 0..times {
+            let asked = fetch(&mut world);
+            world.garble(&asked);
+            world.pass_ms(2_000);
+        }
+        match times {
+            5 => assert!(matches!(world.ended, Some(Some(Error::Connection { .. }))), "{:?}", world.ended),
+            _ => {
+                let asked = fetch(&mut world);
+                serve(&mut world, &asked, vec![data(0, &[batch(0, "a")])]);
+                assert_eq!((world.chunks.len(), &world.ended), (1, &None));
+            }
+        }
+    }
+}
+
+/// It was asked again at once, as fast as the broker answered.
+#[test]
+fn an_end_that_is_not_known_is_asked_for_with_pauses() {
+    let mut world = World::reading(&[(1, 0)], |_, reader| reader.start = Start::Last);
+    let mut times = 0;
+    for _ in 0..100 {
+        for asked in world.take(ApiKey::LIST_OFFSETS) {
+            times += 1;
+            let request: ListOffsetsRequest = asked.request();
+            let partitions = request.topics[0].partitions.iter().map(|asked| ListOffsetsPartitionResponse {
+                partition_index: asked.partition_index,
+                offset: -1,
+                ..Default::default()
+            });
+            let topic = ListOffsetsTopicResponse {
+                name: "t".into(),
+                partitions: partitions.collect(),
+                ..Default::default()
+            };
+            let response = ListOffsetsResponse { topics: vec![topic], ..Default::default() };
+            world.answer::<ListOffsetsRequest>(&asked, response);
+        }
+        world.pass_ms(10);
+    }
+    assert!((2..=14).contains(&times), "{times} times in a second");
+}
+
+#[test]
+fn a_reset_is_told() {
+    let mut world = reading(&[(1, 0)], |reader| reader.start = Start::Offset(7));
+    let asked = fetch(&mut world);
+    let lost = PartitionData { error_code: ErrorCode::OFFSET_OUT_OF_RANGE, ..data(0, &[]) };
+    serve(&mut world, &asked, vec![lost]);
+    world.pass_ms(200);
+    let (asked, _) = lookups(&mut world).remove(0);
+    tell(&mut world, &asked, ErrorCode::NONE, 3);
+    let reset = Notice::OffsetReset { topic: "t".into(), partition: 0, from: 7, to: 3 };
+    assert!(world.notices.contains(&reset), "{:?}", world.notices);
 }
 
 #[test]

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::admin::Ask;
-use crate::client::Command;
-use crate::connection::{self, ByVersion, Lane};
-use crate::context::Target;
+use super::client::Client;
+use crate::cluster::{Lane, Target};
+use crate::connection::{AnyRequest, ByVersion};
 use crate::error::Error;
-use crate::handle::Client;
+use crate::machine::Ask;
 use crate::protocol::{BrokerId, Request};
 use crate::wire::{WireError, WireFault};
 
@@ -50,11 +50,11 @@ pub struct Answer<T> {
 impl<R: Request> Call<R> {
     /// This request, to any broker.
     pub fn new(request: R) -> Self {
-        Call::of(Box::new(request))
+        Call::of(Arc::new(request))
     }
 
     /// A request that has to be put differently in different versions: it is made when the version is known, for each
-    /// attempt.
+    /// attempt, on whatever thread sends it. If it panics, the call fails with [`Error::Panicked`].
     ///
     /// ```
     /// use milena_core::Call;
@@ -65,12 +65,12 @@ impl<R: Request> Call<R> {
     ///     _ => FindCoordinatorRequest { coordinator_keys: vec!["group".into()], ..Default::default() },
     /// });
     /// ```
-    pub fn by_version(make: impl Fn(i16) -> R + Clone + Send + 'static) -> Self {
-        Call::of(Box::new(ByVersion::new(make)))
+    pub fn by_version(make: impl Fn(i16) -> R + Send + Sync + 'static) -> Self {
+        Call::of(Arc::new(ByVersion::new(make)))
     }
 
-    fn of(call: Box<dyn connection::Call>) -> Self {
-        let ask = Ask { lane: Lane::Call, retry_refused: false, ..Ask::new(call, Target::Any) };
+    fn of(request: Arc<dyn AnyRequest>) -> Self {
+        let ask = Ask { lane: Lane::Call, retry_refused: false, ..Ask::new(request, Target::Any) };
         Call { ask, versions: *R::VERSIONS.start()..=R::STABLE, request: PhantomData }
     }
 
@@ -125,7 +125,7 @@ impl<R: Request> Call<R> {
             }));
         }
         ask.answered = answered;
-        if ask.call.is_answered(ask.versions.1) == answered {
+        if ask.request.is_answered(ask.versions.1) == answered {
             return Ok(ask);
         }
         let reason = match answered {
@@ -191,7 +191,7 @@ impl Client {
     /// ever. Either way nothing of it stays in the client.
     pub async fn call<R: Request>(&self, call: impl Into<Call<R>>) -> Result<Answer<R::Response>, Error> {
         let ask = call.into().checked(true)?;
-        let answer = self.shared.gate.start(Command::Ask(ask)).await?;
+        let answer = self.shared.gate.ask(ask).await?;
         let answer = answer.and_then(|answer| {
             let (version, broker) = (answer.version, answer.broker);
             Some(Answer { response: answer.take::<R>()?, version, broker })
@@ -210,6 +210,6 @@ impl Client {
     /// once at most.
     pub async fn send_unanswered<R: Request>(&self, call: impl Into<Call<R>>) -> Result<(), Error> {
         let ask = call.into().checked(false)?;
-        self.shared.gate.start(Command::Ask(ask)).await.map(drop)
+        self.shared.gate.ask(ask).await.map(drop)
     }
 }

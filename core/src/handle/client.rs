@@ -3,14 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::admin::Ask;
-use crate::client::Command;
-use crate::config::{Config, ReaderConfig, WriterConfig};
-use crate::connection::{ByVersion, Call};
-use crate::context::Target;
+use crate::cluster::Target;
+use crate::config::Config;
+use crate::connection::{AnyRequest, ByVersion};
 use crate::error::Error;
-use crate::handle::gate::{Driver, Gate};
-use crate::handle::{Outstanding, Reader, Writer};
+use crate::gate::{Driver, Gate};
+use crate::machine::{Ask, Command, Outstanding};
 use crate::protocol::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use crate::protocol::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
 use crate::protocol::{ErrorCode, Request};
@@ -94,22 +92,6 @@ impl Client {
         self.shared.gate.start(Command::Connect).await.map(drop)
     }
 
-    /// A writer. Nothing is sent before its first record.
-    ///
-    /// # Errors
-    /// [`Error::Config`].
-    pub fn writer(&self, config: WriterConfig) -> Result<Writer, Error> {
-        Writer::new(self, config)
-    }
-
-    /// A reader, which starts to fetch at once.
-    ///
-    /// # Errors
-    /// [`Error::Config`]. What goes wrong later comes with the records.
-    pub fn reader(&self, config: ReaderConfig) -> Result<Reader, Error> {
-        Reader::new(self, config)
-    }
-
     /// Creates a topic. Brokers may take a moment longer to know it all; writers and readers wait for that by themselves.
     ///
     /// # Errors
@@ -136,7 +118,7 @@ impl Client {
             timeout_ms: self.broker_timeout_ms(),
             ..Default::default()
         };
-        let answer = self.ask::<CreateTopicsRequest>(Box::new(request), Target::Controller).await?;
+        let answer = self.ask::<CreateTopicsRequest>(Arc::new(request), Target::Controller).await?;
         let result = answer.topics.first();
         self.checked::<CreateTopicsRequest>(
             result.map(|result| (result.error_code, result.error_message.clone())),
@@ -163,7 +145,7 @@ impl Client {
                 ..Default::default()
             }
         });
-        let answer = self.ask::<DeleteTopicsRequest>(Box::new(request), Target::Controller).await?;
+        let answer = self.ask::<DeleteTopicsRequest>(Arc::new(request), Target::Controller).await?;
         let result = answer.responses.first();
         self.checked::<DeleteTopicsRequest>(result.map(|r| (r.error_code, r.error_message.clone())), topic)
     }
@@ -195,8 +177,12 @@ impl Client {
         Err(Error::Rejected { api: R::KEY, code, message: Some(message) })
     }
 
-    async fn ask<R: Request>(&self, call: Box<dyn Call>, target: Target) -> Result<R::Response, Error> {
-        let answer = self.shared.gate.start(Command::Ask(Ask::new(call, target))).await?;
-        Ok(answer.and_then(|answer| answer.take::<R>()).unwrap_or_default())
+    async fn ask<R: Request>(
+        &self,
+        request: Arc<dyn AnyRequest>,
+        target: Target,
+    ) -> Result<R::Response, Error> {
+        let answer = self.shared.gate.ask(Ask::new(request, target)).await?;
+        answer.and_then(|answer| answer.take::<R>()).ok_or(Error::Closed)
     }
 }

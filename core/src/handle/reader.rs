@@ -1,18 +1,17 @@
 //! The reader as users hold it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
-use crate::client::Command;
+use super::client::Client;
 use crate::config::ReaderConfig;
-use crate::consumer::{Batch, Chunk, Message, Opened};
+use crate::consumer::{self, Batch, Inbox, Message, Next, Opened};
 use crate::context::ReaderId;
 use crate::error::Error;
-use crate::handle::Client;
-use crate::producer::lock;
+use crate::machine::Command;
 
 /// Reads a topic: all of its partitions or chosen ones, without a consumer group.
 ///
@@ -24,36 +23,12 @@ pub struct Reader {
     config: Arc<ReaderConfig>,
     inbox: Arc<Inbox>,
     open: Option<Opened>,
-    /// A chunk was read to its end: the next call gives way to other tasks first.
+    /// A chunk was read to its end and there is another one: the next call gives way to other tasks first.
     give_way: bool,
+    /// Bytes that were read, and that the machine was not told of yet.
+    consumed: usize,
     /// For each partition read from: the next offset, and the end of the log when it was fetched.
     progress: BTreeMap<i32, (i64, i64)>,
-}
-
-/// What the machine fetched for a reader.
-#[derive(Default)]
-pub(crate) struct Inbox(Mutex<Fetched>);
-
-#[derive(Default)]
-struct Fetched {
-    chunks: VecDeque<Chunk>,
-    /// Nothing will come behind the chunks; perhaps an error.
-    ended: Option<Option<Error>>,
-    waiting: Option<Waker>,
-}
-
-impl Inbox {
-    pub(crate) fn on_chunk(&self, chunk: Chunk, wakers: &mut Vec<Waker>) {
-        let mut fetched = lock(&self.0);
-        fetched.chunks.push_back(chunk);
-        wakers.extend(fetched.waiting.take());
-    }
-
-    pub(crate) fn on_end(&self, error: Option<Error>, wakers: &mut Vec<Waker>) {
-        let mut fetched = lock(&self.0);
-        fetched.ended.get_or_insert(error);
-        wakers.extend(fetched.waiting.take());
-    }
 }
 
 impl Drop for Reader {
@@ -68,15 +43,22 @@ impl fmt::Debug for Reader {
     }
 }
 
+impl Client {
+    /// A reader, which starts to fetch at once.
+    ///
+    /// # Errors
+    /// [`Error::Config`]. What goes wrong later comes with the records.
+    pub fn reader(&self, config: ReaderConfig) -> Result<Reader, Error> {
+        Reader::new(self, config)
+    }
+}
+
 impl Reader {
-    pub(crate) fn new(client: &Client, config: ReaderConfig) -> Result<Self, Error> {
+    fn new(client: &Client, config: ReaderConfig) -> Result<Self, Error> {
         config.check()?;
         let config = Arc::new(config);
         let inbox = Arc::new(Inbox::default());
-        let id = client
-            .shared
-            .gate
-            .open_reader(inbox.clone(), |reader| Command::OpenReader { reader, config: config.clone() });
+        let id = client.shared.gate.open_reader(inbox.clone(), config.clone());
         Ok(Reader {
             client: client.clone(),
             id,
@@ -84,6 +66,7 @@ impl Reader {
             inbox,
             open: None,
             give_way: false,
+            consumed: 0,
             progress: BTreeMap::new(),
         })
     }
@@ -133,37 +116,32 @@ impl Reader {
                 }
                 self.close_chunk();
             }
-            let mut fetched = lock(&self.inbox.0);
-            let give_way = std::mem::take(&mut self.give_way);
             // A task that reads on and on would keep the tasks of its thread, the connections' too, from running until
             // all that is fetched is read: once for each chunk they have their turn.
-            if give_way && !fetched.chunks.is_empty() {
+            if std::mem::take(&mut self.give_way) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            if let Some(chunk) = fetched.chunks.pop_front() {
-                self.open = Some(Opened::new(chunk, &self.config));
-                continue;
-            }
-            match &mut fetched.ended {
-                Some(error) => return Poll::Ready(error.take().map(T::from_error)),
-                None => {
-                    let before = fetched.waiting.replace(cx.waker().clone());
-                    // A task may go with its last waker, and what it held: not under this lock.
-                    drop(fetched);
-                    drop(before);
-                    return Poll::Pending;
-                }
+            match self.inbox.poll_next(cx) {
+                Poll::Ready(Next::Chunk(chunk)) => self.open = Some(Opened::new(chunk, &self.config)),
+                Poll::Ready(Next::End(error)) => return Poll::Ready(error.map(T::from_error)),
+                Poll::Pending => return Poll::Pending,
             }
         }
     }
 
-    /// A chunk is read: its bytes are free for the next fetch.
+    /// A chunk is read: its bytes are free for the next fetch. The machine is told when that may make a difference: it fetches no less
+    /// than a partition's share.
     fn close_chunk(&mut self) {
         let Some(open) = self.open.take() else { return };
-        self.give_way = true;
+        let more = !self.inbox.is_empty();
+        self.give_way = more;
         self.progress.insert(open.partition, (open.position, open.log_end));
-        self.client.shared.gate.command(Command::Consumed { reader: self.id, bytes: open.bytes });
+        self.consumed += open.bytes();
+        if !more || self.consumed >= self.config.least_fetch_bytes() / 2 {
+            let consumed = consumer::Command::Consumed(std::mem::take(&mut self.consumed));
+            self.client.shared.gate.command(Command::Reader(self.id, consumed));
+        }
     }
 
     /// The offset of the next record of a partition; `None` before anything was read of it.

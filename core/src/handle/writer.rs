@@ -1,22 +1,21 @@
 //! The writer as users hold it.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
-use crate::client::Command;
+use super::client::Client;
+use crate::balancer::{Partitions, Record};
 use crate::config::{MAX_TOPIC_BYTES, WriterConfig};
 use crate::context::WriterId;
 use crate::error::{Error, WriteError};
-use crate::handle::Client;
-use crate::handle::gate::Operation;
-use crate::producer::{
-    Budget, Delivery, Gather, News, Partitions, Record, Refused, Share, View, Written, lock,
-};
-use crate::waiters::{Place, Waiters};
+use crate::gate::Operation;
+use crate::machine::Command;
+use crate::producer::{self, Accumulator, Budget, Delivery, News, Refused, Topic, TopicState, View, Written};
+use crate::sync::lock;
+use crate::waiters::Place;
 
 /// Writes records: chooses partitions, gathers batches, and tells what became of each record.
 ///
@@ -32,8 +31,7 @@ struct Inner {
     client: Client,
     id: WriterId,
     config: Arc<WriterConfig>,
-    budget: Arc<Budget>,
-    topics: Arc<Topics>,
+    accumulator: Arc<Accumulator>,
     /// The topic of records that name none.
     default_topic: OnceLock<Arc<Topic>>,
     closed: AtomicBool,
@@ -46,57 +44,13 @@ const TURN_RECORDS: u32 = 2048;
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.client.shared.gate.close_writer(self.id);
+        self.command(producer::Command::Close);
     }
 }
 
-/// What the machine tells a writer of its topics.
-#[derive(Default)]
-pub(crate) struct Topics(Mutex<BTreeMap<Arc<str>, Arc<Topic>>>);
-
-#[derive(Default)]
-struct Topic {
-    state: Mutex<TopicState>,
-    /// Where records without a key gather: a partition's index, or anything before the first choice.
-    sticky: AtomicU64,
-}
-
-#[derive(Default)]
-struct TopicState {
-    view: Option<Result<Arc<View>, Error>>,
-    /// The last view that there was: a topic that fails still has what was written to it.
-    known: Option<Arc<View>>,
-    waiting: Waiters,
-}
-
-impl Topics {
-    pub(crate) fn on_topic(&self, topic: &Arc<str>, view: Result<Arc<View>, Error>, wakers: &mut Vec<Waker>) {
-        let topic = self.entry(topic);
-        let mut state = lock(&topic.state);
-        if let Ok(view) = &view {
-            state.known = Some(view.clone());
-        }
-        state.view = Some(view);
-        wakers.append(&mut state.waiting.take());
-    }
-
-    fn entry(&self, name: &Arc<str>) -> Arc<Topic> {
-        lock(&self.0).entry(name.clone()).or_default().clone()
-    }
-
-    fn find(&self, name: &str) -> Option<Arc<Topic>> {
-        lock(&self.0).get(name).cloned()
-    }
-
-    /// How many wait for news of a topic.
-    pub(crate) fn waiters(&self) -> usize {
-        lock(&self.0).values().map(|topic| lock(&topic.state).waiting.len()).sum()
-    }
-
-    fn gathers(&self) -> Vec<Arc<Gather>> {
-        let topics: Vec<_> = lock(&self.0).values().cloned().collect();
-        let views = topics.iter().filter_map(|topic| lock(&topic.state).known.clone());
-        views.flat_map(|view| view.partitions.clone()).collect()
+impl Inner {
+    fn command(&self, command: producer::Command) {
+        self.client.shared.gate.command(Command::Writer(self.id, command));
     }
 }
 
@@ -148,24 +102,28 @@ impl fmt::Debug for Writer {
     }
 }
 
+impl Client {
+    /// A writer. Nothing is sent before its first record.
+    ///
+    /// # Errors
+    /// [`Error::Config`].
+    pub fn writer(&self, config: WriterConfig) -> Result<Writer, Error> {
+        Writer::new(self, config)
+    }
+}
+
 impl Writer {
-    pub(crate) fn new(client: &Client, config: WriterConfig) -> Result<Self, Error> {
+    fn new(client: &Client, config: WriterConfig) -> Result<Self, Error> {
         config.check()?;
         let config = Arc::new(config);
-        let budget = Arc::new(Budget::new(config.buffer_bytes));
-        let topics = Arc::new(Topics::default());
-        let id = client.shared.gate.open_writer(topics.clone(), |writer| Command::OpenWriter {
-            writer,
-            config: config.clone(),
-            budget: budget.clone(),
-        });
+        let accumulator = Arc::new(Accumulator::new(config.buffer_bytes, config.batch_bytes));
+        let id = client.shared.gate.open_writer(accumulator.clone(), config.clone());
         let client = client.clone();
         let inner = Inner {
             client,
             id,
             config,
-            budget,
-            topics,
+            accumulator,
             default_topic: OnceLock::new(),
             closed: AtomicBool::new(false),
             give_way: AtomicBool::new(false),
@@ -221,7 +179,7 @@ impl Writer {
     /// # Cancel safety
     /// Dropped before it is ready, the record was not accepted: it is never written, and takes no room in the buffer.
     pub async fn enqueue(&self, record: Record<'_>) -> Result<Delivery, WriteError> {
-        let mut attempt = Attempt::new(&self.inner.budget);
+        let mut attempt = Attempt::new(&self.inner.accumulator.budget);
         poll_fn(|cx| self.poll_enqueue(cx, &record, &mut attempt)).await
     }
 
@@ -245,12 +203,12 @@ impl Writer {
         let gate = &self.inner.client.shared.gate;
         let timer = attempt.timer.get_or_insert_with(|| {
             let until = gate.now().mono + self.inner.config.max_block;
-            gate.start(Command::Sleep { writer: self.inner.id, until })
+            gate.start(|op| Command::Writer(self.inner.id, producer::Command::Wait { op, until }))
         });
         let last = match std::pin::pin!(timer).poll(cx) {
             Poll::Pending => return Poll::Pending,
-            Poll::Ready(Err(Error::Closed)) => {
-                return Poll::Ready(Err(WriteError::not_written(Error::Closed)));
+            Poll::Ready(Err(error @ (Error::Closed | Error::Panicked { .. }))) => {
+                return Poll::Ready(Err(WriteError::not_written(error)));
             }
             Poll::Ready(result) => result.err().map(Arc::new),
         };
@@ -280,9 +238,9 @@ impl Writer {
                 &found
             }
             Ok(Found::New(name)) => {
-                found = inner.topics.entry(&name);
+                found = inner.accumulator.entry(&name);
                 attempt.asked = true;
-                inner.client.shared.gate.command(Command::Topic { writer: inner.id, topic: name });
+                inner.command(producer::Command::Topic(name));
                 &found
             }
             Err(error) => return Poll::Ready(Err(error)),
@@ -296,7 +254,7 @@ impl Writer {
                     state.view = None;
                     attempt.wait(topic, state, cx.waker());
                     if let Some(name) = record.topic.map(Arc::from).or_else(|| inner.config.topic.clone()) {
-                        inner.client.shared.gate.command(Command::Topic { writer: inner.id, topic: name });
+                        inner.command(producer::Command::Topic(name));
                     }
                     return Poll::Pending;
                 }
@@ -314,8 +272,8 @@ impl Writer {
             Ok(delivery) => return Poll::Ready(Ok(delivery)),
         }
         attempt.waiting_for_room = true;
-        // What was given back since then would wake nobody: so once more, behind the registration.
-        inner.budget.wait(&mut attempt.room, cx.waker());
+        // What was given back since then would wake nobody: so once more, after the registration.
+        inner.accumulator.budget.wait(&mut attempt.room, cx.waker());
         match self.append(topic, &view, record) {
             Err(Refused::NoRoom) => Poll::Pending,
             Err(Refused::NotOpen) => Poll::Ready(Err(Error::Closed)),
@@ -334,7 +292,7 @@ impl Writer {
                 let reason = || "it names no topic, and the writer has none".to_owned();
                 inner.config.topic.clone().ok_or_else(|| Error::InvalidRecord { reason: reason() })?
             }
-            Some(name) => match inner.topics.find(name) {
+            Some(name) => match inner.accumulator.find(name) {
                 Some(topic) => return Ok(Found::Named(topic)),
                 None if name.is_empty() || name.len() > MAX_TOPIC_BYTES => {
                     let reason = format!(
@@ -346,7 +304,7 @@ impl Writer {
                 None => Arc::from(name),
             },
         };
-        match inner.topics.find(&named) {
+        match inner.accumulator.find(&named) {
             Some(topic) => Ok(match record.topic {
                 None => Found::Default(inner.default_topic.get_or_init(|| topic)),
                 Some(_) => Found::Named(topic),
@@ -411,7 +369,7 @@ impl Writer {
         if news == News::Full {
             self.inner.give_way.store(true, Ordering::Relaxed);
         }
-        self.inner.client.shared.gate.command(Command::News { writer: self.inner.id, slot, news });
+        self.inner.command(producer::Command::Gathered { slot, news });
     }
 
     /// Sends what was accepted before this call without waiting for `linger`, and waits until each of those records is
@@ -421,16 +379,11 @@ impl Writer {
     /// It begins with its first poll: dropped behind that, the records leave all the same, without waiting for `linger`.
     /// Dropped before, nothing has happened.
     pub async fn flush(&self) {
-        let batches = self.outstanding();
-        self.inner.client.shared.gate.command(Command::Flush { writer: self.inner.id });
+        let batches = self.inner.accumulator.outstanding();
+        self.inner.command(producer::Command::Flush);
         for mut batch in batches {
             poll_fn(|cx| batch.poll_done(cx.waker())).await;
         }
-    }
-
-    fn outstanding(&self) -> Vec<Share> {
-        let gathers = self.inner.topics.gathers();
-        gathers.iter().flat_map(|gather| gather.outstanding()).map(Share::new).collect()
     }
 
     /// Accepts no more records, and waits until all that were accepted are acknowledged or failed.
@@ -440,13 +393,13 @@ impl Writer {
     /// delivered while the client lives. Dropped before, nothing has happened.
     pub async fn close(&self) {
         self.inner.closed.store(true, Ordering::Relaxed);
-        self.inner.topics.gathers().iter().for_each(|gather| gather.close());
+        self.inner.accumulator.close();
         self.flush().await;
     }
 
     /// Bytes of memory that records not yet acknowledged hold just now.
     pub fn buffered_bytes(&self) -> usize {
-        self.inner.budget.used()
+        self.inner.accumulator.budget.used()
     }
 }
 

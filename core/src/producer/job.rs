@@ -1,19 +1,103 @@
-//! Work of the sender that takes time: it runs outside of every shared lock.
+//! Work of the sender that takes time: it runs outside of every lock, on whatever thread the driver chooses.
 
-use std::sync::Arc;
-use std::task::Waker;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
 
 use bytes::Bytes;
 
+use super::completion::Outcome;
 use crate::context::WriterId;
 use crate::error::{Error, Fate, WriteError};
-use crate::producer::batcher::{Completion, Gather, Left, Open};
 use crate::record::{self, BatchBuilder, Batches, Compression, Encoding, Header, Limits};
 use crate::record::{MessageFormat, RecordError, V2Only};
 use crate::time::Instant;
 
+/// Names a batch of one partition of a writer, from its first record on: they are counted from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BatchId(pub u64);
+
+/// What came to a partition's gathering place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// There is something where nothing was.
+    First,
+    /// A batch is full.
+    Full,
+}
+
+/// A batch that was taken out of its gathering place.
+pub struct Gathered {
+    /// Its id.
+    pub batch: BatchId,
+    /// Its records.
+    pub builder: BatchBuilder,
+    /// When its first record came.
+    pub created: Instant,
+    /// Bytes of memory that it was given.
+    pub reserved: usize,
+}
+
+impl fmt::Debug for Gathered {
+    /// Without the records: they are the users' data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Gathered({:?}, {} records)", self.batch, self.builder.count())
+    }
+}
+
+/// What is left in a gathering place behind what was taken out of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Whether there is a full batch.
+    pub full: bool,
+    /// When the first record of what is left came; `None` if nothing is. Then [`News::First`] is to be told of the next record.
+    pub oldest: Option<Instant>,
+}
+
+/// Where the records of one partition gather, as a [`Job`] needs it.
+pub trait Gathering {
+    /// Takes the oldest batch out, and says what is left.
+    fn take(&self) -> (Option<Gathered>, Left);
+
+    /// Takes out all batches whose first record came before `before`.
+    fn take_older(&self, before: Instant) -> (Vec<Gathered>, Left);
+}
+
+/// The simplest one: batches wait in a queue.
+impl Gathering for RefCell<VecDeque<Gathered>> {
+    fn take(&self) -> (Option<Gathered>, Left) {
+        let taken = self.borrow_mut().pop_front();
+        (taken, left(&self.borrow()))
+    }
+
+    fn take_older(&self, before: Instant) -> (Vec<Gathered>, Left) {
+        let mut batches = self.borrow_mut();
+        let old = batches.iter().take_while(|batch| batch.created < before).count();
+        (batches.drain(..old).collect(), left(&batches))
+    }
+}
+
+fn left(batches: &VecDeque<Gathered>) -> Left {
+    Left { full: !batches.is_empty(), oldest: batches.front().map(|batch| batch.created) }
+}
+
+/// What became of some records of a batch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settled {
+    /// The partition's place among those of its writer.
+    pub slot: usize,
+    /// The batch.
+    pub batch: BatchId,
+    /// The first of the records, counted from 0 in the batch.
+    pub first: u32,
+    /// How many.
+    pub records: u32,
+    /// Where they were written, or why not.
+    pub outcome: Outcome,
+}
+
 /// A batch as it goes over the wire, with its numbers.
-#[derive(Debug)]
+#[derive(Clone)]
 pub(crate) struct Batch {
     pub(crate) bytes: Bytes,
     pub(crate) records: u32,
@@ -22,8 +106,8 @@ pub(crate) struct Batch {
     pub(crate) sequence: i32,
     /// Rises with each record of the partition, and never wraps.
     pub(crate) order: u64,
-    pub(crate) completion: Arc<Completion>,
-    /// Index of its first record in the completion: not zero for the later part of a split batch.
+    pub(crate) id: BatchId,
+    /// Index of its first record in the batch that was gathered: not zero for the later part of a split one.
     pub(crate) first: u32,
     pub(crate) created: Instant,
     /// Bytes of the budget.
@@ -36,15 +120,33 @@ pub(crate) struct Batch {
     pub(crate) abandoned: bool,
 }
 
-/// Something to be done outside of the lock.
-#[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) writer: WriterId,
-    pub(crate) gather: Arc<Gather>,
+impl Batch {
+    /// What is known of it if it is never sent again.
+    pub(crate) fn fate(&self) -> Fate {
+        if self.maybe_written { Fate::Unknown } else { Fate::NotWritten }
+    }
+}
+
+impl fmt::Debug for Batch {
+    /// Without the bytes: they are the users' data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Batch { bytes, records, sequence, order, .. } = self;
+        write!(f, "Batch({records} records from {sequence}, order {order}, {} bytes)", bytes.len())
+    }
+}
+
+/// Something to be done outside of the lock: [`run`](Job::run) it, and give what comes of it to the machine
+/// ([`Input::Worked`](crate::machine::Input)).
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Whose it is.
+    pub writer: WriterId,
+    /// The partition's place among those of its writer.
+    pub slot: usize,
     pub(crate) work: Work,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Work {
     /// Take the oldest batch out of its gathering place and finish it.
     Seal { producer: record::Producer, encoding: Encoding, order: u64 },
@@ -59,24 +161,29 @@ pub(crate) enum Work {
 }
 
 /// What a [`Job`] came to.
-#[derive(Debug)]
-pub(crate) struct Worked {
-    pub(crate) writer: WriterId,
-    pub(crate) gather: Arc<Gather>,
+#[derive(Clone, Debug)]
+pub struct Worked {
+    /// Whose job it was.
+    pub writer: WriterId,
+    /// The partition's place among those of its writer.
+    pub slot: usize,
     pub(crate) result: Done,
+    pub(crate) left: Option<Left>,
+    /// Records that could not be written.
+    pub(crate) failed: Vec<Settled>,
+    /// Bytes of the budget that are free now, and those that batches took more.
+    pub(crate) freed: usize,
+    pub(crate) taken: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Done {
     /// More than one batch, or none, where records could not be written.
     Sealed {
         batches: Vec<Batch>,
-        left: Left,
         refused: bool,
     },
-    Expired {
-        left: Left,
-    },
+    Expired,
     Restamped {
         producer: record::Producer,
         batches: Vec<Batch>,
@@ -91,11 +198,10 @@ pub(crate) enum Done {
     },
 }
 
-impl Worked {
-    /// The batches in it, for a writer that is gone.
+impl Done {
     pub(crate) fn into_batches(self) -> Vec<Batch> {
-        match self.result {
-            Done::Expired { .. } => Vec::new(),
+        match self {
+            Done::Expired => Vec::new(),
             Done::Sealed { batches, .. }
             | Done::Restamped { batches, .. }
             | Done::Split { batches }
@@ -104,71 +210,93 @@ impl Worked {
     }
 }
 
+/// Compressing fewer bytes takes less than handing them to another thread.
+const HEAVY_BYTES: usize = 128 << 10;
+
 impl Job {
-    /// Does it. The wakers are those of records that failed.
-    pub(crate) fn run(self, wakers: &mut Vec<Waker>) -> Worked {
-        let Job { writer, gather, work } = self;
-        let result = match work {
+    /// Whether it takes a while (a millisecond or more) for so many gathered bytes: a runtime may want it elsewhere.
+    pub fn is_heavy(&self, gathered_bytes: usize) -> bool {
+        let (encoding, bytes) = match &self.work {
+            Work::Seal { encoding, .. } => (encoding, gathered_bytes),
+            Work::Split { encoding, batch, .. } | Work::Convert { encoding, batch, .. } => {
+                (encoding, batch.bytes.len())
+            }
+            Work::Expire { .. } | Work::Restamp { .. } => return false,
+        };
+        encoding.compression != Compression::None && bytes >= HEAVY_BYTES
+    }
+
+    /// Does it, with what gathered in its partition.
+    pub fn run(self, gathering: &impl Gathering) -> Worked {
+        let Job { writer, slot, work } = self;
+        let mut settling = Settling { slot, failed: Vec::new(), freed: 0, taken: 0 };
+        let (result, left) = match work {
             Work::Seal { producer, encoding, order } => {
-                let (open, left) = gather.take();
-                let sealed = open.map(|open| seal(&gather, open, producer, encoding, order, wakers));
+                let (gathered, left) = gathering.take();
+                let sealed =
+                    gathered.map(|gathered| seal(&mut settling, gathered, producer, encoding, order));
                 let (batches, refused) = sealed.unwrap_or_default();
-                Done::Sealed { batches, left, refused }
+                (Done::Sealed { batches, refused }, Some(left))
             }
             Work::Expire { before, cause } => {
-                let (expired, left) = gather.take_older(before);
-                for open in expired {
-                    fail(
-                        &gather,
-                        &open.completion,
-                        0,
-                        open.builder.count(),
-                        cause.clone(),
-                        open.reserved,
-                        wakers,
-                    );
+                let (expired, left) = gathering.take_older(before);
+                for Gathered { batch, builder, reserved, .. } in expired {
+                    settling.fail(batch, 0, builder.count(), WriteError::not_written(cause.clone()));
+                    settling.freed += reserved;
                 }
-                Done::Expired { left }
+                (Done::Expired, Some(left))
             }
             Work::Restamp { producer, batches } => {
                 let mut sequence = producer.base_sequence;
                 let restamped = batches.into_iter().map(|mut batch| {
                     batch.sequence = sequence;
-                    batch.bytes = record::restamp(
-                        &batch.bytes,
-                        record::Producer { base_sequence: sequence, ..producer },
-                    );
+                    let producer = record::Producer { base_sequence: sequence, ..producer };
+                    batch.bytes = record::restamp(&batch.bytes, producer);
                     sequence = next_sequence(sequence, batch.records);
                     // It was refused under the old numbers, but a copy sent on a connection given up since may still
                     // arrive behind what it was refused for: whether it may be written stays as it was.
                     batch.sent = false;
                     batch
                 });
-                Done::Restamped { batches: restamped.collect(), producer }
+                (Done::Restamped { batches: restamped.collect(), producer }, None)
             }
             Work::Split { producer, encoding, batch } => {
                 let cut = batch.records / 2;
-                let (batches, _) = rewrite(&gather, batch, producer, encoding, cut, wakers);
-                Done::Split { batches }
+                let (batches, _) = rewrite(&mut settling, batch, producer, encoding, cut);
+                (Done::Split { batches }, None)
             }
             Work::Convert { producer, encoding, batch } => {
-                let (batches, refused) = rewrite(&gather, batch, producer, encoding, 0, wakers);
-                Done::Converted { batches, refused }
+                let (batches, refused) = rewrite(&mut settling, batch, producer, encoding, 0);
+                (Done::Converted { batches, refused }, None)
             }
         };
-        Worked { writer, gather, result }
+        let Settling { failed, freed, taken, .. } = settling;
+        Worked { writer, slot, result, left, failed, freed, taken }
+    }
+}
+
+/// What a job settles on its way.
+struct Settling {
+    slot: usize,
+    failed: Vec<Settled>,
+    freed: usize,
+    taken: usize,
+}
+
+impl Settling {
+    fn fail(&mut self, batch: BatchId, first: u32, records: u32, error: WriteError) {
+        self.failed.push(Settled { slot: self.slot, batch, first, records, outcome: Err(error) });
     }
 }
 
 fn seal(
-    gather: &Gather,
-    open: Open,
+    settling: &mut Settling,
+    gathered: Gathered,
     producer: record::Producer,
     encoding: Encoding,
     order: u64,
-    wakers: &mut Vec<Waker>,
 ) -> (Vec<Batch>, bool) {
-    let Open { builder, completion, created, reserved } = open;
+    let Gathered { batch: id, builder, created, reserved } = gathered;
     let records = builder.count();
     // Older formats are converted to, since what they can't hold must be picked out.
     let direct = match encoding.format {
@@ -178,20 +306,21 @@ fn seal(
     let bytes = match builder.seal(direct, producer) {
         Ok(bytes) => bytes,
         Err(cause) => {
-            fail(gather, &completion, 0, records, Error::Encode(cause), reserved, wakers);
+            settling.fail(id, 0, records, WriteError::not_written(Error::Encode(cause)));
+            settling.freed += reserved;
             return (Vec::new(), false);
         }
     };
     // A compressed batch has a buffer of its own; the large one is gone.
     let kept = if direct.compression == Compression::None { reserved } else { bytes.len().min(reserved) };
-    wakers.extend(gather.budget.release(reserved - kept));
+    settling.freed += reserved - kept;
     let batch = Batch {
         bytes,
         records,
         format: direct.format,
         sequence: producer.base_sequence,
         order,
-        completion,
+        id,
         first: 0,
         created,
         reserved: kept,
@@ -201,37 +330,23 @@ fn seal(
     };
     match direct.format == encoding.format {
         true => (vec![batch], false),
-        false => rewrite(gather, batch, producer, encoding, 0, wakers),
+        false => rewrite(settling, batch, producer, encoding, 0),
     }
-}
-
-fn fail(
-    gather: &Gather,
-    completion: &Completion,
-    first: u32,
-    records: u32,
-    cause: Error,
-    reserved: usize,
-    wakers: &mut Vec<Waker>,
-) {
-    wakers.extend(completion.complete(first, records, Err(WriteError::not_written(cause))));
-    wakers.extend(gather.budget.release(reserved));
 }
 
 /// The same records in batches of their own, in order, with the sequence numbers that they had: a new batch begins at record `cut`, and
 /// behind a record that the format can't hold. Those records fail, and whether there are any is the second result.
 fn rewrite(
-    gather: &Gather,
+    settling: &mut Settling,
     batch: Batch,
     producer: record::Producer,
     encoding: Encoding,
     cut: u32,
-    wakers: &mut Vec<Waker>,
 ) -> (Vec<Batch>, bool) {
-    let fate = if batch.maybe_written { Fate::Unknown } else { Fate::NotWritten };
+    let fate = batch.fate();
     let mut refuse = |first: u32, count, cause| {
         let error = WriteError { fate, cause: Error::Encode(cause) };
-        wakers.extend(batch.completion.complete(batch.first + first, count, Err(error)));
+        settling.fail(batch.id, batch.first + first, count, error);
     };
     let batches = parts(&batch, encoding.format, cut).and_then(|parts| {
         let mut batches = Vec::new();
@@ -250,12 +365,9 @@ fn rewrite(
                 format: encoding.format,
                 sequence,
                 order: batch.order + u64::from(first),
-                completion: batch.completion.clone(),
                 first: batch.first + first,
-                created: batch.created,
                 sent: false,
-                maybe_written: batch.maybe_written,
-                abandoned: batch.abandoned,
+                ..batch
             });
         }
         Ok((batches, parts.refused))
@@ -273,8 +385,8 @@ fn rewrite(
             (Vec::new(), false)
         }
     };
-    gather.budget.take(batches.iter().map(|batch| batch.reserved).sum());
-    wakers.extend(gather.budget.release(batch.reserved));
+    settling.taken += batches.iter().map(|batch| batch.reserved).sum::<usize>();
+    settling.freed += batch.reserved;
     (batches, refused)
 }
 

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::client::Command;
-use crate::client_tests::{Asked, WRITER, World};
+use crate::balancer::Record;
 use crate::config::Acks;
 use crate::connection::ConnId;
 use crate::error::{Error, Fate, WriteError};
+use crate::machine::Input;
+use crate::machine::tests::{Asked, WRITER, World};
 use crate::producer::job::{Batch, Work};
-use crate::producer::{Budget, Delivery, Gather, Job, Record};
+use crate::producer::{Budget, Command, Delivery, Gather, Job};
+use crate::protocol::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use crate::protocol::produce::{
     LeaderIdAndEpoch, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
 };
@@ -159,6 +161,7 @@ fn without_idempotence_one_is_in_flight_and_has_no_numbers() {
     assert_eq!(failed(&_deliveries[1]).fate, Fate::Rejected);
 }
 
+#[cfg(feature = "gzip")]
 #[test]
 fn a_retry_is_the_same_bytes() {
     for code in [ErrorCode::NOT_ENOUGH_REPLICAS, ErrorCode::REQUEST_TIMED_OUT, ErrorCode::CORRUPT_MESSAGE] {
@@ -395,8 +398,7 @@ fn numbers_wrap_to_zero_wherever_they_are_given() {
     let producer =
         record::Producer { base_sequence: i32::MAX - 1, id: ProducerId(1), epoch: 0, transactional: false };
     let run = |work| {
-        let batches =
-            Job { writer: WRITER, gather: gather.clone(), work }.run(&mut Vec::new()).into_batches();
+        let batches = Job { writer: WRITER, slot: 0, work }.run(&*gather).result.into_batches();
         let of_wire =
             |batch: &Batch| Batches::new(batch.bytes.clone()).next().unwrap().unwrap().base_sequence();
         let sequences: Vec<_> = batches.iter().map(|batch| (batch.sequence, of_wire(batch))).collect();
@@ -424,6 +426,93 @@ fn a_single_record_too_large_fails() {
     // Nothing came after it: its number is free again.
     drop(world.write(0, b"b"));
     assert_eq!(one(&only(&mut world)).1, 0);
+}
+
+/// All batches of a request once waited for the one that took longest to be sealed.
+#[test]
+fn a_batch_leaves_when_it_is_sealed_not_when_the_slowest_of_all_is() {
+    let mut world = World::writing(&[(1, 0); 2], |_, writer| writer.linger = Duration::from_millis(10));
+    world.hold_jobs = true;
+    drop((world.write(0, b"a"), world.write(1, b"b")));
+    world.pass_ms(10);
+    assert_eq!(world.jobs.len(), 2);
+    for (partition, value) in [(0, "a"), (1, "b")] {
+        assert!(world.run_job());
+        world.run();
+        let asked = produces(&mut world).pop().expect("it waits for the other");
+        let brought = brought(&asked);
+        assert_eq!((brought[0].0, &brought[0].3[..]), (partition, &[value.to_owned()][..]));
+    }
+}
+
+/// What an old leader took says nothing of what the new one knows: there, one batch goes ahead.
+#[test]
+fn a_late_answer_of_the_old_leader_proves_nothing_of_the_new_one() {
+    let mut world = proven(|_| {});
+    let _deliveries = write_each(&mut world, "abcdef");
+    let at_the_old_one = produces(&mut world);
+    assert_eq!(at_the_old_one.len(), 5);
+    world.topics.insert("t".to_owned(), vec![(2, 1)]);
+    world.command(crate::machine::Command::Refresh);
+    world.pass_ms(200);
+    for (asked, offset) in at_the_old_one.iter().zip(1..) {
+        world.accept(asked, offset);
+    }
+    drop(write_each(&mut world, "ghij"));
+    let at_the_new_one = produces(&mut world);
+    assert!(at_the_new_one.iter().all(|asked| asked.port == 9002));
+    assert_eq!(at_the_new_one.len(), 1, "more than one before it has proven itself");
+}
+
+/// It was taken, and every batch then refused.
+#[test]
+fn a_negative_producer_id_is_none() {
+    for (id, epoch) in [(-1, 0), (7, -1)] {
+        let mut world = World::new(|_| {});
+        world.held.insert(ApiKey::INIT_PRODUCER_ID);
+        world.open_writer(crate::WriterConfig::new("t"));
+        drop(world.write(0, b"a"));
+        let answer = |world: &mut World, id, producer_epoch| {
+            let asked = world.take(ApiKey::INIT_PRODUCER_ID).remove(0);
+            let response =
+                InitProducerIdResponse { producer_id: ProducerId(id), producer_epoch, ..Default::default() };
+            world.answer::<InitProducerIdRequest>(&asked, response);
+        };
+        answer(&mut world, id, epoch);
+        assert!(produces(&mut world).is_empty());
+        assert!(world.take(ApiKey::INIT_PRODUCER_ID).is_empty(), "without a pause");
+        world.pass_ms(150);
+        answer(&mut world, 7, 0);
+        assert_eq!(one(&only(&mut world)).0, 7);
+    }
+}
+
+/// A caller who waited in vain was once told of a partition's error that had long passed.
+#[test]
+fn a_wait_in_vain_tells_what_stands_in_the_way_now() {
+    let mut world = World::writing(&[(1, 0), (2, 0)], |_, writer| {
+        writer.delivery_timeout = Duration::from_secs(10);
+    });
+    drop(world.write(0, b"a"));
+    while world.now.mono < Instant::from_micros(13_000_000) {
+        for asked in produces(&mut world) {
+            world.refuse(&asked, ErrorCode::NOT_ENOUGH_REPLICAS);
+        }
+        world.pass_ms(200);
+    }
+    let wait = |world: &mut World| {
+        let until = world.now.mono + Duration::from_secs(1);
+        let command = |op| crate::machine::Command::Writer(WRITER, Command::Wait { op, until });
+        let op = world.start(command);
+        drop(world.write(1, b"b"));
+        for asked in produces(world) {
+            world.refuse(&asked, ErrorCode::KAFKA_STORAGE_ERROR);
+        }
+        world.pass_ms(1_000);
+        world.done.remove(&op).expect("its time is up").unwrap_err()
+    };
+    let Error::Rejected { code, .. } = wait(&mut world) else { panic!() };
+    assert_eq!(code, ErrorCode::KAFKA_STORAGE_ERROR);
 }
 
 /// While a batch is cut, those behind it come back as out of order: that is no gap, and needs no new producer id.
@@ -527,7 +616,7 @@ fn nothing_overtakes_what_is_in_flight_at_the_old_leader() {
     assert_eq!(first_letters(&produces(&mut world)), "ab");
     world.topics.insert("t".into(), vec![(2, 1)]);
     world.pass(Duration::from_secs(25));
-    world.start(Command::Topic { writer: WRITER, topic: "t".into() });
+    world.writer(Command::Topic("t".into()));
     let asked = produces(&mut world);
     world.refuse(&asked[0], ErrorCode::NOT_LEADER_OR_FOLLOWER);
     world.pass_ms(2_000);
@@ -547,7 +636,7 @@ fn an_answer_counts_for_the_batch_that_was_asked_about() {
     world.base_port += 100;
     world.pass(Duration::from_secs(2));
     // Fresh metadata, as another topic's writer would ask for them.
-    world.start(Command::Topic { writer: WRITER, topic: "other".into() });
+    world.writer(Command::Topic("other".into()));
     world.pass_ms(500);
     let b = write_each(&mut world, "by").remove(0);
     let asked = produces(&mut world);
@@ -593,7 +682,7 @@ fn a_flush_sends_what_is_there_without_its_linger() {
     let mut world = World::writing(&[(1, 0)], |_, writer| writer.linger = Duration::from_secs(60));
     drop(world.write(0, b"a"));
     assert!(produces(&mut world).is_empty());
-    world.start(Command::Flush { writer: WRITER });
+    world.writer(Command::Flush);
     assert_eq!(values(&only(&mut world)), "a");
 }
 
@@ -606,7 +695,7 @@ fn a_flush_overrides_the_linger_of_a_batch_behind_a_full_one() {
     });
     world.hold_jobs = true;
     let _deliveries = write_each(&mut world, "ab");
-    world.start(Command::Flush { writer: WRITER });
+    world.writer(Command::Flush);
     world.hold_jobs = false;
     world.run();
     let first = only(&mut world);
@@ -628,10 +717,10 @@ fn a_record_that_comes_while_its_batch_is_sealed_is_not_forgotten() {
     world.hold_jobs = true;
     drop(world.write(0, b"a"));
     let job = world.jobs.pop_front().unwrap();
-    let worked = job.run(&mut Vec::new());
+    let worked = world.work(job);
     drop(world.write(0, b"b"));
     world.hold_jobs = false;
-    world.handle(crate::client::Input::Worked(worked));
+    world.handle(Input::Worked(vec![worked]));
     let asked = only(&mut world);
     assert_eq!(values(&asked), "a");
     world.accept(&asked, 0);
@@ -644,12 +733,6 @@ fn the_budget_refuses_what_is_over_it_until_a_batch_is_gone() {
         writer.batch_bytes = 256;
         writer.buffer_bytes = 600;
     });
-    world.budget = std::sync::Arc::new(crate::producer::Budget::new(600));
-    let config =
-        std::sync::Arc::new(crate::WriterConfig { batch_bytes: 256, ..crate::WriterConfig::new("t") });
-    let budget = world.budget.clone();
-    world.start(Command::OpenWriter { writer: WRITER, config, budget });
-    world.start(Command::Topic { writer: WRITER, topic: "t".into() });
     let _deliveries = write_each(&mut world, "ab");
     let view = world.view.clone().unwrap().unwrap();
     let record = [b'c'; 180];
@@ -672,11 +755,9 @@ fn a_request_carries_a_batch_of_each_partition_and_no_more_than_its_bytes() {
     }
     let init = world.take(ApiKey::INIT_PRODUCER_ID).remove(0);
     world.held.remove(&ApiKey::INIT_PRODUCER_ID);
-    let response = crate::protocol::init_producer_id::InitProducerIdResponse {
-        producer_id: crate::protocol::ProducerId(7),
-        ..Default::default()
-    };
-    world.answer::<crate::protocol::init_producer_id::InitProducerIdRequest>(&init, response);
+    let response =
+        InitProducerIdResponse { producer_id: crate::protocol::ProducerId(7), ..Default::default() };
+    world.answer::<InitProducerIdRequest>(&init, response);
     let first = only(&mut world);
     assert_eq!(brought(&first).iter().map(|b| b.0).collect::<Vec<_>>(), [0, 1]);
     world.accept(&first, 0);

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 ///
 /// Encoding takes `&mut self` because one field list serves both directions; the value is the same
 /// afterwards.
-pub trait Message: Struct + Default + Clone + Debug + PartialEq + Send + 'static {
+pub trait Message: Struct + Default + Clone + Debug + PartialEq + Send + Sync + 'static {
     /// Its name in Kafka's definitions.
     const NAME: &'static str;
 

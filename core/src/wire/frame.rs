@@ -87,6 +87,17 @@ impl SendQueue {
         self.segments.is_empty()
     }
 
+    /// Bytes that are not written yet.
+    pub fn len(&self) -> usize {
+        self.segments.iter().map(Bytes::len).sum()
+    }
+
+    /// Puts what is left of an earlier queue before this one.
+    pub fn put_before(&mut self, mut earlier: SendQueue) {
+        earlier.segments.append(&mut self.segments);
+        *self = earlier;
+    }
+
     /// Calls `write` with what comes next, and takes off as many bytes as it says it has written.
     pub fn write_with<E>(&mut self, write: impl FnOnce(&[IoSlice<'_>]) -> Result<usize, E>) -> Result<(), E> {
         let mut slices = [IoSlice::new(&[]); SEGMENTS];

@@ -12,22 +12,16 @@
 
 use std::collections::BTreeMap;
 
-use super::Producer;
-use super::identity::Identity;
-use crate::config::WriterConfig;
+use super::state::{Context, Identity, Sender};
 use crate::error::{Error, WriteError};
 use crate::protocol::BrokerId;
-use crate::record::{Compression, Encoding, MessageFormat};
+use crate::record::{Compression, MessageFormat};
 
-impl Producer {
-    pub(super) fn encoding(&self, format: MessageFormat) -> Encoding {
-        let WriterConfig { compression, compression_level: level, .. } = *self.config;
-        Encoding { format, compression, level }
-    }
-
+impl Sender {
     /// A broker speaks none of the versions of Produce that carry the batches' format; nothing was sent.
     pub(super) fn on_unsupported(
         &mut self,
+        ctx: &mut Context<'_>,
         node: BrokerId,
         format: MessageFormat,
         batches: BTreeMap<usize, u64>,
@@ -39,11 +33,11 @@ impl Producer {
         match (takes, self.nodes.get_mut(&node)) {
             (Some(takes), Some(node)) if !only_v2 => {
                 node.format = takes;
-                batches.into_iter().for_each(|(slot, order)| self.put_back(slot, order));
+                batches.into_iter().for_each(|(slot, order)| self.put_back(ctx, slot, order));
             }
             _ => {
                 for (slot, order) in batches {
-                    self.on_failed(slot, order, WriteError::not_written(error.clone()));
+                    self.on_failed(ctx, slot, order, WriteError::not_written(error.clone()));
                 }
             }
         }
@@ -57,10 +51,10 @@ impl Producer {
     }
 
     /// A batch in flight was not sent, and will be in another format.
-    fn put_back(&mut self, slot: usize, order: u64) {
+    fn put_back(&mut self, ctx: &mut Context<'_>, slot: usize, order: u64) {
         let partition = &mut self.partitions[slot];
         match partition.take_in_flight(order) {
-            Some(batch) if batch.abandoned => self.finish(batch, Ok((None, None))),
+            Some(batch) if batch.abandoned => self.finish(ctx, slot, batch, Ok((None, None))),
             Some(batch) => partition.insert(batch),
             None => {}
         }

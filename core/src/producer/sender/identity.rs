@@ -9,66 +9,54 @@
 
 use std::sync::Arc;
 
-use super::Producer;
-use crate::cluster::Cluster;
-use crate::connection::{Answer, Failure, Lane};
-use crate::context::{Ctx, Tag, Target, Timer};
+use super::state::{Context, Identity, Sender, Tag, Timer};
+use crate::cluster::{Lane, Target};
+use crate::connection::{AnyAnswer, Failure, response_to};
+use crate::context::Routed;
 use crate::error::{Error, Fate, WriteError};
 use crate::producer::job::Work;
 use crate::protocol::init_producer_id::InitProducerIdRequest;
-use crate::protocol::{ApiKey, ProducerId};
+use crate::protocol::{ApiKey, ErrorCode};
 use crate::record;
 use crate::time::Instant;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Identity {
-    /// No idempotence.
-    Off,
-    /// To be asked for when there is something to send.
-    Wanted,
-    Asking,
-    /// A new id is asked for; partitions that need none go on under the old one.
-    Renewing,
-    Ready(ProducerId, i16),
-}
-
-impl Producer {
+impl Sender {
     /// Without a transactional id each answer brings a new id.
-    pub(super) fn ask_identity(&mut self, ctx: &mut Ctx<'_>) {
+    pub(super) fn ask_identity(&mut self, ctx: &mut Context<'_>) {
         let request = InitProducerIdRequest {
             transactional_id: None,
             transaction_timeout_ms: i32::MAX,
             ..Default::default()
         };
-        ctx.send(Target::Any, Lane::General, request, Tag::InitProducerId(self.id));
+        ctx.send(Routed::new(Target::Any, Lane::General, request, Tag::InitProducerId));
     }
 
-    pub(crate) fn on_identity(
-        &mut self,
-        ctx: &mut Ctx<'_>,
-        cluster: &Cluster,
-        result: Result<Option<Answer>, Failure>,
-    ) {
+    pub(super) fn on_identity(&mut self, ctx: &mut Context<'_>, result: Result<Option<AnyAnswer>, Failure>) {
         if !matches!(self.identity, Identity::Asking | Identity::Renewing) {
             return;
         }
-        let error = match result {
-            Ok(answer) => {
-                let answer =
-                    answer.and_then(|answer| answer.take::<InitProducerIdRequest>()).unwrap_or_default();
-                let code = answer.error_code;
-                if code.is_ok() {
+        let error = match response_to::<InitProducerIdRequest>(result) {
+            Ok(answer) if answer.error_code.is_ok() => {
+                let (id, epoch) = (answer.producer_id, answer.producer_epoch);
+                if id.0 >= 0 && epoch >= 0 {
                     self.identity_failures = 0;
-                    self.identity = Identity::Ready(answer.producer_id, answer.producer_epoch);
-                    return self.on_new_identity(ctx, cluster);
+                    self.identity = Identity::Ready(id, epoch);
+                    return self.on_new_identity(ctx);
                 }
+                // As what it means to say may pass.
+                let code = ErrorCode::COORDINATOR_NOT_AVAILABLE;
+                let message = Some(format!("the answer names producer id {id} with epoch {epoch}"));
+                Error::Rejected { api: ApiKey::INIT_PRODUCER_ID, code, message }
+            }
+            Ok(answer) => {
+                let code = answer.error_code;
                 Error::Rejected { api: ApiKey::INIT_PRODUCER_ID, code, message: None }
             }
             Err(Failure { error, .. }) => error,
         };
         self.identity_failures += 1;
         let wait = self.backoff.after(self.identity_failures, ctx.rng);
-        ctx.set_timer(Timer::Identity(self.id), Some(ctx.now.mono + wait));
+        ctx.set_timer(Timer::Identity, Some(ctx.now.mono + wait));
         let hopeless = match &error {
             Error::Rejected { code, .. } => !code.is_retriable(),
             // The broker is older than 0.11; the next to be asked may be another.
@@ -76,33 +64,31 @@ impl Producer {
         };
         let error = Arc::new(error);
         for slot in 0..self.partitions.len() {
-            self.partitions[slot].last_error = Some(error.clone());
+            self.partitions[slot].trouble = Some((ctx.now.mono, error.clone()));
             if hopeless && self.partitions[slot].oldest.is_some() {
                 self.partitions[slot].forget_gathered();
-                self.work(slot, Work::Expire { before: Instant::MAX, cause: (*error).clone() });
+                self.work(ctx, slot, Work::Expire { before: Instant::MAX, cause: (*error).clone() });
             }
         }
     }
 
-    pub(crate) fn on_identity_timer(&mut self, ctx: &mut Ctx<'_>) {
+    pub(super) fn on_identity_timer(&mut self, ctx: &mut Context<'_>) {
         if matches!(self.identity, Identity::Asking | Identity::Renewing) {
             self.ask_identity(ctx);
         }
     }
 
-    fn on_new_identity(&mut self, ctx: &mut Ctx<'_>, cluster: &Cluster) {
+    fn on_new_identity(&mut self, ctx: &mut Context<'_>) {
         for slot in 0..self.partitions.len() {
             if self.partitions[slot].renumber {
                 self.renumber(ctx, slot);
             }
         }
-        for node in self.nodes.keys().copied().collect::<Vec<_>>() {
-            self.drain(ctx, cluster, node);
-        }
+        self.to_drain.extend(self.nodes.keys());
     }
 
     /// Numbers what a partition holds anew, when nothing of it is in flight and a new identity is there.
-    pub(super) fn renumber(&mut self, ctx: &mut Ctx<'_>, slot: usize) {
+    pub(super) fn renumber(&mut self, ctx: &mut Context<'_>, slot: usize) {
         let partition = &mut self.partitions[slot];
         if partition.working > 0 || !partition.in_flight.is_empty() {
             return;
@@ -111,14 +97,19 @@ impl Producer {
             Identity::Ready(id, epoch) if (id, epoch) != partition.identity => {
                 partition.outdated = false;
                 let forgotten = std::mem::take(&mut partition.forgotten);
-                let cause = partition.last_error.as_deref().cloned().unwrap_or(Error::Closed);
+                let cause = partition.trouble.as_ref().map_or(Error::Closed, |(_, error)| (**error).clone());
                 let (lost, batches): (Vec<_>, Vec<_>) =
                     partition.sealed.drain(..).partition(|batch| forgotten && batch.maybe_written);
                 for batch in lost {
-                    self.finish(batch, Err(WriteError { fate: Fate::Unknown, cause: cause.clone() }));
+                    self.finish(
+                        ctx,
+                        slot,
+                        batch,
+                        Err(WriteError { fate: Fate::Unknown, cause: cause.clone() }),
+                    );
                 }
                 let producer = record::Producer { id, epoch, base_sequence: 0, transactional: false };
-                self.work(slot, Work::Restamp { producer, batches });
+                self.work(ctx, slot, Work::Restamp { producer, batches });
             }
             Identity::Ready(id, epoch) if epoch < i16::MAX && !partition.outdated => {
                 self.identity = Identity::Ready(id, epoch + 1);

@@ -1,8 +1,8 @@
 //! What a client has under way, counted.
 
-use super::Client;
-use crate::consumer::Consumer;
-use crate::producer::Producer;
+use super::Machine;
+use super::subject::Awaiting;
+use crate::consumer::Fetcher;
 
 /// What a client has under way just now, as [`Client::outstanding`](crate::Client::outstanding) tells it: for tests, logs,
 /// and whoever hunts a leak.
@@ -40,23 +40,25 @@ pub struct Outstanding {
     pub fetched_bytes: usize,
 }
 
-impl Client {
-    pub(crate) fn outstanding(&self) -> Outstanding {
-        let connecting = self.connecting.values().filter(|reader| reader.is_none());
+impl Machine {
+    /// What it has under way just now. Who waits, and what memory writers' records take, only those who hold it know.
+    pub fn outstanding(&self) -> Outstanding {
+        let connecting = self.connecting.iter().filter(|awaiting| matches!(awaiting, Awaiting::Op(_)));
+        let loads = self.links.values().map(|link| link.connection.load());
         Outstanding {
-            operations: self.operations.len() + self.sleeping.len() + connecting.count(),
-            waiters: self.writers.values().map(Producer::waiters).sum(),
+            operations: self.operations.len() + self.waits.len() + connecting.count(),
+            waiters: 0,
             parked: self.parked.len(),
             lookups: self.coordinators.under_way(),
-            queued: self.connections.values().map(|connection| connection.load().0).sum(),
-            unanswered: self.connections.values().map(|connection| connection.load().1).sum(),
-            connections: self.connections.len(),
+            queued: loads.clone().map(|(queued, _)| queued).sum(),
+            unanswered: loads.map(|(_, unanswered)| unanswered).sum(),
+            connections: self.links.len(),
             writers: self.writers.len(),
             readers: self.readers.len(),
-            topics: self.cluster.topics(),
-            timers: self.timers.len(),
-            buffered_bytes: self.writers.values().map(Producer::buffered_bytes).sum(),
-            fetched_bytes: self.readers.values().map(Consumer::buffered_bytes).sum(),
+            topics: self.cluster().topics(),
+            timers: self.shared.timers.len(),
+            buffered_bytes: 0,
+            fetched_bytes: self.readers.values().map(Fetcher::buffered_bytes).sum(),
         }
     }
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::client::{Client, Command, Input, Output};
+use super::{Command, Input, Machine, Notice, Output};
+use crate::balancer::Record;
 use crate::config::{Config, ReaderConfig, WriterConfig};
-use crate::connection::{Answer, ConnId};
-use crate::consumer::Chunk;
+use crate::connection::{AnyAnswer, Channel, ConnId};
+use crate::consumer::{self, Chunk};
 use crate::context::{OpId, ReaderId, WriterId};
 use crate::error::{CloseReason, Error};
-use crate::producer::{Budget, Delivery, Job, Record, View};
+use crate::producer::{self, Accumulator, Budget, Delivery, Job, View};
 use crate::protocol::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
 use crate::protocol::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use crate::protocol::metadata::*;
@@ -20,8 +21,9 @@ use crate::protocol::produce::{
     PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
 };
 use crate::protocol::{self, ApiKey, BrokerId, ErrorCode, LeaderEpoch, ProducerId, Request};
+use crate::sync::lock;
 use crate::time::{Instant, Now};
-use crate::wire::{Str, Uuid};
+use crate::wire::{Frame, Str, Uuid};
 
 pub(crate) const WRITER: WriterId = WriterId(0);
 pub(crate) const READER: ReaderId = ReaderId(0);
@@ -43,13 +45,47 @@ impl Asked {
         assert_eq!(self.key, R::KEY);
         R::decode(self.body.clone(), self.version).unwrap()
     }
+
+    /// The request in a frame, without its length.
+    pub(crate) fn of(conn: ConnId, port: u16, frame: Bytes) -> Asked {
+        let (header, body) = protocol::decode_request_header(frame).unwrap();
+        let (key, version) = (header.request_api_key, header.request_api_version);
+        Asked { conn, port, key, version, correlation: header.correlation_id, body }
+    }
+
+    /// An answer to it.
+    pub(crate) fn encode<R: Request>(&self, mut response: R::Response) -> Frame {
+        protocol::encode_response::<R>(&mut response, self.version, self.correlation).unwrap()
+    }
+}
+
+/// An answer to a produce request that treats all partitions alike.
+pub(super) fn produced(asked: &Asked, error_code: ErrorCode, base_offset: i64) -> ProduceResponse {
+    let request: ProduceRequest = asked.request();
+    let responses = request.topic_data.into_iter().map(|topic| TopicProduceResponse {
+        partition_responses: (topic.partition_data.iter())
+            .map(|partition| PartitionProduceResponse {
+                index: partition.index,
+                error_code,
+                base_offset,
+                ..Default::default()
+            })
+            .collect(),
+        name: topic.name,
+        topic_id: topic.topic_id,
+        ..Default::default()
+    });
+    ProduceResponse { responses: responses.collect(), ..Default::default() }
 }
 
 pub(crate) struct World {
-    pub(crate) client: Client,
+    pub(crate) client: Machine,
+    config: Arc<Config>,
+    next_op: u64,
     pub(crate) now: Now,
     /// Connections made, and the ports they lead to.
     pub(crate) open: BTreeMap<ConnId, u16>,
+    channels: BTreeMap<ConnId, Channel>,
     /// Ports where nobody listens.
     pub(crate) refused: BTreeSet<u16>,
     pub(crate) connects: Vec<u16>,
@@ -68,9 +104,13 @@ pub(crate) struct World {
     pub(crate) next_producer: i64,
     pub(crate) ranges: BTreeMap<ApiKey, (i16, i16)>,
     pub(crate) metadata_asked: Vec<Instant>,
-    pub(crate) done: BTreeMap<OpId, Result<Option<Answer>, Error>>,
+    pub(crate) done: BTreeMap<OpId, Result<Option<AnyAnswer>, Error>>,
     pub(crate) view: Option<Result<Arc<View>, Error>>,
+    pub(crate) accumulator: Arc<Accumulator>,
     pub(crate) budget: Arc<Budget>,
+    pub(crate) notices: Vec<Notice>,
+    /// Writers of which nothing more follows.
+    pub(crate) gone: Vec<WriterId>,
     pub(crate) chunks: Vec<Chunk>,
     pub(crate) ended: Option<Option<Error>>,
 }
@@ -81,10 +121,15 @@ impl World {
         let mut config = Config::new(&format!("seed:{SEED}")).unwrap();
         change(&mut config);
         let ranges = protocol::APIS.iter().map(|api| (api.key, (*api.versions.start(), api.stable)));
+        let config = Arc::new(config);
+        let accumulator = Arc::new(Accumulator::new(64 << 20, WriterConfig::default().batch_bytes));
         World {
-            client: Client::new(Arc::new(config), [1; 32]),
+            client: Machine::new(config.clone(), [1; 32]),
+            config,
+            next_op: 0,
             now: Now { mono: Instant::from_micros(1_000_000), wall: 1_700_000_000_000 },
             open: BTreeMap::new(),
+            channels: BTreeMap::new(),
             refused: BTreeSet::new(),
             connects: Vec::new(),
             asked: VecDeque::new(),
@@ -100,7 +145,10 @@ impl World {
             metadata_asked: Vec::new(),
             done: BTreeMap::new(),
             view: None,
-            budget: Arc::new(Budget::new(64 << 20)),
+            budget: accumulator.budget.clone(),
+            accumulator,
+            notices: Vec::new(),
+            gone: Vec::new(),
             chunks: Vec::new(),
             ended: None,
         }
@@ -114,9 +162,7 @@ impl World {
         let mut writer = WriterConfig::new("t");
         let mut world = World::new(|config| change(config, &mut writer));
         world.topics.insert("t".to_owned(), partitions.to_vec());
-        let (config, budget) = (Arc::new(writer), world.budget.clone());
-        world.start(Command::OpenWriter { writer: WRITER, config, budget });
-        world.start(Command::Topic { writer: WRITER, topic: "t".into() });
+        world.open_writer(writer);
         assert_eq!(world.view.as_ref().unwrap().as_ref().unwrap().partitions.len(), partitions.len());
         world
     }
@@ -129,13 +175,36 @@ impl World {
         let mut reader = ReaderConfig::new("t");
         let mut world = World::new(|config| change(config, &mut reader));
         world.topics.insert("t".to_owned(), partitions.to_vec());
-        world.start(Command::OpenReader { reader: READER, config: Arc::new(reader) });
+        world.reader(consumer::Command::Open(Arc::new(reader)));
         world
     }
 
-    pub(crate) fn start(&mut self, command: Command) -> OpId {
-        let op = self.client.start(self.now, command);
+    /// Opens a writer, whose records gather in a new place, and has it look up topic `t`.
+    pub(crate) fn open_writer(&mut self, config: WriterConfig) {
+        self.accumulator = Arc::new(Accumulator::new(config.buffer_bytes, config.batch_bytes));
+        self.budget = self.accumulator.budget.clone();
+        self.writer(producer::Command::Open(Arc::new(config)));
+        self.writer(producer::Command::Topic("t".into()));
+    }
+
+    pub(crate) fn command(&mut self, command: Command) {
+        self.client.command(self.now, command);
         self.run();
+    }
+
+    pub(crate) fn writer(&mut self, command: producer::Command) {
+        self.command(Command::Writer(WRITER, command));
+    }
+
+    pub(crate) fn reader(&mut self, command: consumer::Command) {
+        self.command(Command::Reader(READER, command));
+    }
+
+    /// Starts what has a result.
+    pub(crate) fn start(&mut self, command: impl FnOnce(OpId) -> Command) -> OpId {
+        let op = OpId(self.next_op);
+        self.next_op += 1;
+        self.command(command(op));
         op
     }
 
@@ -144,24 +213,31 @@ impl World {
         self.run();
     }
 
-    /// Does what is wanted until nothing is.
+    /// Does what is wanted until nothing is; jobs that are wanted together are told of together.
     pub(crate) fn run(&mut self) {
         loop {
             while let Some(output) = self.client.poll_output() {
                 self.output(output);
             }
-            if self.hold_jobs || !self.run_job() {
+            if self.hold_jobs || self.jobs.is_empty() {
                 return;
             }
+            let worked = std::mem::take(&mut self.jobs).into_iter().map(|job| self.work(job)).collect();
+            self.client.handle(self.now, Input::Worked(worked));
         }
     }
 
-    /// Runs the oldest job.
+    /// Runs the oldest job alone.
     pub(crate) fn run_job(&mut self) -> bool {
         let Some(job) = self.jobs.pop_front() else { return false };
-        let worked = job.run(&mut Vec::new());
-        self.client.handle(self.now, Input::Worked(worked));
+        let worked = self.work(job);
+        self.client.handle(self.now, Input::Worked(vec![worked]));
         true
+    }
+
+    pub(crate) fn work(&self, job: Job) -> producer::Worked {
+        let gather = self.accumulator.gather(job.slot).expect("its slot was told");
+        job.run(&*gather)
     }
 
     fn output(&mut self, output: Output) {
@@ -171,6 +247,7 @@ impl World {
                 let input = match self.refused.contains(&address.port) {
                     false => {
                         self.open.insert(conn, address.port);
+                        self.channels.insert(conn, Channel::new(conn, &self.config));
                         Input::Connected { conn }
                     }
                     true => {
@@ -186,32 +263,73 @@ impl World {
                 self.asked.retain(|asked| asked.conn != conn);
             }
             Output::Ready { conn } => {
-                while let Some(frame) = self.client.poll_transmit(self.now, conn) {
-                    self.receive(conn, frame.to_bytes().slice(4..));
+                while let Some(transmit) = self.client.poll_transmit(self.now, conn) {
+                    self.transmit(conn, transmit);
                 }
             }
-            Output::Work(job) => self.jobs.push_back(job),
             Output::Done { op, result } => assert!(self.done.insert(op, result).is_none(), "done twice"),
-            Output::Topic { view, .. } => self.view = Some(view),
-            Output::Complete { completion, first, records, outcome } => {
-                completion.complete(first, records, outcome);
+            Output::Writer(writer, output) => {
+                assert_eq!(writer, WRITER);
+                self.writer_output(output);
             }
-            Output::Release { budget, bytes } => drop(budget.release(bytes)),
-            Output::Fetched { chunk, .. } => self.chunks.push(chunk),
-            Output::Ended { error, .. } => assert!(self.ended.replace(error).is_none(), "ended twice"),
+            Output::Reader(_, consumer::Output::Fetched(chunk)) => self.chunks.push(chunk),
+            Output::Reader(_, consumer::Output::Ended(error)) => {
+                assert!(self.ended.replace(error).is_none(), "ended twice");
+            }
+            Output::Notice(notice) => self.notices.push(notice),
         }
     }
 
-    fn receive(&mut self, conn: ConnId, frame: Bytes) {
-        let (header, body) = protocol::decode_request_header(frame).unwrap();
-        let asked = Asked {
-            conn,
-            port: self.open[&conn],
-            key: header.request_api_key,
-            version: header.request_api_version,
-            correlation: header.correlation_id,
-            body,
+    fn writer_output(&mut self, output: producer::Output) {
+        match output {
+            producer::Output::Work(job) => self.jobs.push_back(job),
+            producer::Output::Gone => self.gone.push(WRITER),
+            output => {
+                let topic = match &output {
+                    producer::Output::Topic { topic, .. } => Some(topic.clone()),
+                    _ => None,
+                };
+                self.accumulator.on_output(output, &mut Vec::new(), &mut Vec::new());
+                if let Some(topic) = topic.and_then(|topic| self.accumulator.find(&topic)) {
+                    self.view = lock(&topic.state).view.clone();
+                }
+            }
+        }
+    }
+
+    /// A request leaves as bytes, and reaches its broker.
+    fn transmit(&mut self, conn: ConnId, transmit: super::Transmit) {
+        let channel = &self.channels[&conn];
+        let encoded = channel.send(transmit);
+        let mut bytes = Vec::new();
+        let write = |segments: &[std::io::IoSlice<'_>]| {
+            segments.iter().for_each(|segment| bytes.extend_from_slice(segment));
+            Ok::<_, ()>(segments.iter().map(|segment| segment.len()).sum())
         };
+        channel.write_with(write).unwrap();
+        if let Some(encoded) = encoded {
+            self.client.handle(self.now, Input::Encoded(encoded));
+        }
+        if !bytes.is_empty() {
+            self.receive(conn, Bytes::from(bytes.split_off(4)));
+        }
+    }
+
+    /// A broker sends a frame, of which this is what comes behind its length.
+    pub(crate) fn frame(&mut self, conn: ConnId, frame: &[u8]) {
+        let Some(channel) = self.channels.get(&conn) else { return };
+        let received = channel.receive(&[&(frame.len() as i32).to_be_bytes(), frame].concat());
+        while let Some(answered) = channel.poll_answer() {
+            self.client.handle(self.now, Input::Answered(answered));
+        }
+        if let Err(reason) = received {
+            self.client.handle(self.now, Input::Closed { conn, reason });
+        }
+        self.run();
+    }
+
+    fn receive(&mut self, conn: ConnId, frame: Bytes) {
+        let asked = Asked::of(conn, self.open[&conn], frame);
         if asked.key == ApiKey::METADATA {
             self.metadata_asked.push(self.now.mono);
         }
@@ -223,24 +341,24 @@ impl World {
     fn answer_by_itself(&mut self, conn: ConnId) {
         let oldest = self.asked.iter().find(|asked| asked.conn == conn);
         let Some(asked) = oldest.filter(|asked| !self.held.contains(&asked.key)).cloned() else { return };
+        if let Some(frame) = self.usual_answer(&asked) {
+            self.answer_with(&asked, &frame);
+        }
+    }
+
+    /// A broker's usual answer, where the world has one.
+    pub(crate) fn usual_answer(&mut self, asked: &Asked) -> Option<Frame> {
         match asked.key {
-            ApiKey::API_VERSIONS => {
-                let response = self.versions();
-                self.answer::<ApiVersionsRequest>(&asked, response);
-            }
-            ApiKey::METADATA => {
-                let response = self.metadata(&asked);
-                self.answer::<MetadataRequest>(&asked, response);
-            }
+            ApiKey::API_VERSIONS => Some(asked.encode::<ApiVersionsRequest>(self.versions())),
+            ApiKey::METADATA => Some(asked.encode::<MetadataRequest>(self.metadata(asked))),
             ApiKey::INIT_PRODUCER_ID => {
                 self.next_producer += 1;
-                let response = InitProducerIdResponse {
-                    producer_id: ProducerId(self.next_producer),
-                    ..Default::default()
-                };
-                self.answer::<InitProducerIdRequest>(&asked, response);
+                let producer_id = ProducerId(self.next_producer);
+                let response = InitProducerIdResponse { producer_id, ..Default::default() };
+                Some(asked.encode::<InitProducerIdRequest>(response))
             }
-            _ => {}
+            ApiKey::PRODUCE => Some(asked.encode::<ProduceRequest>(produced(asked, ErrorCode::NONE, 0))),
+            _ => None,
         }
     }
 
@@ -286,12 +404,19 @@ impl World {
     }
 
     /// Gives an answer to a request; it leaves the queue.
-    pub(crate) fn answer<R: Request>(&mut self, asked: &Asked, mut response: R::Response) {
+    pub(crate) fn answer<R: Request>(&mut self, asked: &Asked, response: R::Response) {
+        self.answer_with(asked, &asked.encode::<R>(response));
+    }
+
+    fn answer_with(&mut self, asked: &Asked, frame: &Frame) {
         self.asked.retain(|other| (other.conn, other.correlation) != (asked.conn, asked.correlation));
-        let frame = protocol::encode_response::<R>(&mut response, asked.version, asked.correlation).unwrap();
-        self.client.handle(self.now, Input::Frame { conn: asked.conn, frame: frame.to_bytes().slice(4..) });
-        self.run();
+        self.frame(asked.conn, &frame.to_bytes()[4..]);
         self.answer_by_itself(asked.conn);
+    }
+
+    /// Answers a request with bytes that are no answer to it.
+    pub(crate) fn garble(&mut self, asked: &Asked) {
+        self.frame(asked.conn, &[&asked.correlation.to_be_bytes()[..], &[0xff; 3]].concat());
     }
 
     /// The requests of this kind that wait for an answer.
@@ -301,22 +426,7 @@ impl World {
 
     /// Answers all partitions of a produce request alike.
     pub(crate) fn produced(&mut self, asked: &Asked, code: ErrorCode, offset: i64) {
-        let request: ProduceRequest = asked.request();
-        let responses = request.topic_data.into_iter().map(|topic| TopicProduceResponse {
-            partition_responses: (topic.partition_data.iter())
-                .map(|partition| PartitionProduceResponse {
-                    index: partition.index,
-                    error_code: code,
-                    base_offset: offset,
-                    ..Default::default()
-                })
-                .collect(),
-            name: topic.name,
-            topic_id: topic.topic_id,
-            ..Default::default()
-        });
-        let response = ProduceResponse { responses: responses.collect(), ..Default::default() };
-        self.answer::<ProduceRequest>(asked, response);
+        self.answer::<ProduceRequest>(asked, produced(asked, code, offset));
     }
 
     pub(crate) fn accept(&mut self, asked: &Asked, offset: i64) {
@@ -356,7 +466,7 @@ impl World {
         let gather = &view.partitions[partition];
         let (delivery, news) = gather.append(self.now, &Record::new(value), true).unwrap();
         if let Some(news) = news {
-            self.start(Command::News { writer: WRITER, slot: gather.slot, news });
+            self.writer(producer::Command::Gathered { slot: gather.slot, news });
         }
         delivery
     }
@@ -399,7 +509,7 @@ fn a_peer_that_is_no_kafka_ends_the_connect_at_once() {
     world.held.insert(ApiKey::API_VERSIONS);
     let op = world.start(Command::Connect);
     let conn = world.take(ApiKey::API_VERSIONS)[0].conn;
-    world.handle(Input::Frame { conn, frame: Bytes::from_static(&[0, 0, 0, 7, 0, 0]) });
+    world.frame(conn, &[0, 0, 0, 7, 0, 0]);
     let Err(Error::Bootstrap { attempts }) = &world.done[&op] else { panic!("{:?}", world.done) };
     assert_eq!(attempts[0].1, CloseReason::Correlation { expected: -1, got: 7 });
 }
@@ -408,10 +518,10 @@ fn a_peer_that_is_no_kafka_ends_the_connect_at_once() {
 fn a_shutdown_ends_everything_and_what_comes_later_ends_at_once() {
     let mut world = World::writing(&[(1, 0)], |_, _| {});
     let delivery = world.write(0, b"a");
-    let sleep = world.start(Command::Sleep { writer: WriterId(0), until: Instant::MAX });
-    let config = Arc::new(ReaderConfig::new("t"));
-    world.start(Command::OpenReader { reader: READER, config });
-    world.start(Command::Shutdown);
+    let until = Instant::MAX;
+    let sleep = world.start(|op| Command::Writer(WRITER, producer::Command::Wait { op, until }));
+    world.reader(consumer::Command::Open(Arc::new(ReaderConfig::new("t"))));
+    world.command(Command::Shutdown(Error::Closed));
     assert!(matches!(world.done[&sleep], Err(Error::Closed)));
     assert_eq!(world.ended, Some(Some(Error::Closed)));
     assert_eq!(delivery.outcome().unwrap().unwrap_err().fate, crate::Fate::Unknown);
@@ -427,7 +537,7 @@ fn a_batch_that_was_being_sealed_at_the_shutdown_fails() {
     world.hold_jobs = true;
     let delivery = world.write(0, b"a");
     assert_eq!(world.jobs.len(), 1);
-    world.start(Command::Shutdown);
+    world.command(Command::Shutdown(Error::Closed));
     while world.run_job() {}
     world.run();
     let error = delivery.outcome().expect("it waits for ever").unwrap_err();
@@ -440,7 +550,7 @@ fn a_closed_writer_delivers_what_it_has_and_refuses_the_rest() {
     let mut world = World::writing(&[(1, 0)], |_, writer| writer.linger = Duration::from_secs(60));
     let delivery = world.write(0, b"a");
     let view = world.view.clone().unwrap().unwrap();
-    world.start(Command::CloseWriter { writer: WRITER });
+    world.writer(producer::Command::Close);
     let asked = world.take(ApiKey::PRODUCE).remove(0);
     world.accept(&asked, 7);
     assert_eq!(delivery.outcome().unwrap().unwrap().offset, Some(7));
@@ -453,7 +563,7 @@ fn a_closed_reader_closes_its_own_connections_only() {
     let mut world = World::reading(&[(1, 0), (2, 0)], |_, reader| reader.start = crate::Start::Offset(0));
     assert_eq!(world.take(ApiKey::FETCH).len(), 2);
     let own: Vec<ConnId> = world.take(ApiKey::FETCH).iter().map(|asked| asked.conn).collect();
-    world.start(Command::CloseReader { reader: READER });
+    world.reader(consumer::Command::Close);
     assert!(own.iter().all(|conn| !world.open.contains_key(conn)));
     world.pass(Duration::from_secs(1000));
     assert!(world.take(ApiKey::FETCH).is_empty());

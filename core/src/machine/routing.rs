@@ -6,13 +6,13 @@
 //! - It fails, as not sent, when the cluster said that there is no such target.
 //! - What was parked or queued, and then given up, is not sent.
 
-use super::Client;
+use super::subject::Tag;
+use super::{AnyAnswer, Failure, Machine, Outgoing, Reply};
 use crate::cluster::coordinators::Key;
-use crate::connection::{Answer, Connection, Failure, Lane, Node, Outgoing, Reply};
-use crate::context::{Routed, Tag, Target};
+use crate::cluster::{Lane, Node, Target};
+use crate::context::Routed;
 use crate::error::Error;
-use crate::protocol::api_versions::ApiVersionsRequest;
-use crate::protocol::{ApiKey, ErrorCode, Request};
+use crate::protocol::{ApiKey, ErrorCode};
 use crate::time::Now;
 
 /// The way to a target.
@@ -22,20 +22,20 @@ enum Way {
     Lost(Error),
 }
 
-impl Client {
-    pub(super) fn route(&mut self, now: Now, routed: Routed) {
+impl Machine {
+    pub(super) fn route(&mut self, now: Now, routed: Routed<Tag>) {
         if let Target::Leader { topic, .. } = &routed.target {
-            self.cluster.keep(now.mono, topic);
+            self.shared.cluster.keep(now.mono, topic);
             // Whoever asks anew would like to know how it is now.
-            if self.cluster.leader(topic, 0).is_err() {
-                self.cluster.ask_again(topic);
+            if self.shared.cluster.leader(topic, 0).is_err() {
+                self.shared.cluster.ask_again(topic);
             }
         }
         self.route_by(now, routed, false);
     }
 
     /// `fresh`: the metadata are as new as they can be.
-    fn route_by(&mut self, now: Now, routed: Routed, fresh: bool) {
+    fn route_by(&mut self, now: Now, routed: Routed<Tag>, fresh: bool) {
         match self.way(now, &routed.target, fresh) {
             Way::To(node) => self.send(now, node, routed.lane, routed.outgoing),
             Way::Wait => drop(self.parked.insert(routed.outgoing.tag, routed)),
@@ -43,29 +43,29 @@ impl Client {
         }
     }
 
-    fn fail_routed(&mut self, routed: Routed, error: Error) {
+    fn fail_routed(&mut self, routed: Routed<Tag>, error: Error) {
         let result = Err(Failure { sent: false, error });
         self.replies.push(Reply { tag: routed.outgoing.tag, result });
     }
 
     fn way(&mut self, now: Now, target: &Target, fresh: bool) -> Way {
         if *target == Target::Any {
-            return Way::To(self.cluster.node_to_ask(now.mono));
+            return Way::To(self.shared.cluster.node_to_ask(now.mono));
         }
-        let asking = self.cluster.is_asking();
+        let asking = self.shared.cluster.is_asking();
         let lost = match target {
-            _ if !self.cluster.is_known() => None,
+            _ if !self.shared.cluster.is_known() => None,
             Target::Coordinator { kind, key } => return self.way_to_coordinator(&(*kind, key.clone())),
-            Target::Leader { topic, partition } => match self.cluster.leader(topic, *partition) {
+            Target::Leader { topic, partition } => match self.shared.cluster.leader(topic, *partition) {
                 Ok(Some(leader)) => return Way::To(Node::Broker(leader)),
                 Ok(None) => None,
                 Err(error) => Some(error),
             },
-            Target::Broker(id) => match self.cluster.address(Node::Broker(*id)) {
+            Target::Broker(id) => match self.shared.cluster.address(Node::Broker(*id)) {
                 Some(_) => return Way::To(Node::Broker(*id)),
                 None => Some(Error::UnknownBroker { broker: *id }),
             },
-            Target::Controller => match self.cluster.controller() {
+            Target::Controller => match self.shared.cluster.controller() {
                 Some(id) => return Way::To(Node::Broker(id)),
                 None => Some(Error::Rejected {
                     api: ApiKey::METADATA,
@@ -77,36 +77,36 @@ impl Client {
             Target::Any => None,
         };
         if !asking {
-            self.cluster.want_refresh();
+            self.shared.cluster.want_refresh();
         }
         lost.map_or(Way::Wait, Way::Lost)
     }
 
     fn way_to_coordinator(&mut self, key: &Key) -> Way {
         if let Some(broker) = self.coordinators.find(key)
-            && self.cluster.address(Node::Broker(broker)).is_some()
+            && self.shared.cluster.address(Node::Broker(broker)).is_some()
         {
             return Way::To(Node::Broker(broker));
         }
         if let Some(lookup) = self.coordinators.look_up(key) {
             let outgoing = Outgoing {
-                call: lookup.call,
+                request: lookup.request,
                 tag: Tag::Coordinator(lookup.id),
                 versions: lookup.versions,
                 timeout: self.config.request_timeout,
                 answered: true,
             };
-            self.requests.push(Routed { target: Target::Any, lane: Lane::General, outgoing });
+            self.shared.requests.push(Routed { target: Target::Any, lane: Lane::General, outgoing });
         }
         Way::Wait
     }
 
-    pub(super) fn on_coordinator(&mut self, now: Now, id: u64, result: Result<Option<Answer>, Failure>) {
+    pub(super) fn on_coordinator(&mut self, now: Now, id: u64, result: Result<Option<AnyAnswer>, Failure>) {
         let Some(((kind, key), found)) = self.coordinators.on_reply(id, result) else { return };
         let error = match found {
             Ok((broker, address)) => {
-                if self.cluster.address(Node::Broker(broker)) != Some(&address) {
-                    self.cluster.learn(broker, address);
+                if self.shared.cluster.address(Node::Broker(broker)) != Some(&address) {
+                    self.shared.cluster.learn(broker, address);
                     self.retire_connections(now);
                 }
                 None
@@ -143,42 +143,18 @@ impl Client {
     pub(super) fn doubt(&mut self, target: &Target) {
         match target {
             Target::Coordinator { kind, key } => self.coordinators.forget(&(*kind, key.clone())),
-            Target::Leader { topic, .. } => self.cluster.doubt_leaders(topic),
-            Target::Controller => self.cluster.doubt_controller(),
-            Target::Any | Target::Broker(_) => self.cluster.want_refresh(),
+            Target::Leader { topic, .. } => self.shared.cluster.doubt_leaders(topic),
+            Target::Controller => self.shared.cluster.doubt_controller(),
+            Target::Any | Target::Broker(_) => self.shared.cluster.want_refresh(),
         }
     }
 
-    /// Takes a request back that no connection has sent yet.
-    pub(super) fn take_back(&mut self, now: Now, tag: Tag) {
-        let had = self.connections.iter_mut().find_map(|(id, c)| c.take_back(&tag).then_some(*id));
-        if let Some(id) = had {
-            self.touch(now, id);
-        }
-    }
-
-    pub(super) fn send(&mut self, now: Now, node: Node, lane: Lane, outgoing: Outgoing<Tag>) {
-        let id = match self.lanes.get(&(node, lane)) {
-            Some(id) => *id,
-            None => {
-                let Some(address) = self.cluster.address(node).cloned() else { return };
-                let id = self.next_connection;
-                self.next_connection += 1;
-                let negotiate_at = match self.negotiate_at_zero.contains(&node) {
-                    true => 0,
-                    false => ApiVersionsRequest::STABLE,
-                };
-                let connect_at = self.cluster.rest(node);
-                let connection =
-                    Connection::new(self.config.clone(), connect_at, node, lane, address, negotiate_at);
-                self.connections.insert(id, connection);
-                self.lanes.insert((node, lane), id);
-                id
-            }
+    /// It was on its way to a broker that the cluster no longer has.
+    pub(super) fn fail_homeless(&mut self, node: Node, outgoing: Outgoing<Tag>) {
+        let error = match node {
+            Node::Broker(broker) => Error::UnknownBroker { broker },
+            Node::Seed(_) => Error::Bootstrap { attempts: Vec::new() },
         };
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.queue(now.mono, outgoing);
-        }
-        self.touch(now, id);
+        self.replies.push(Reply { tag: outgoing.tag, result: Err(Failure { sent: false, error }) });
     }
 }

@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-
-use crate::client::{Command, Input};
-use crate::client_tests::{Asked, World};
+use super::Command;
+use super::tests::{Asked, World};
+use crate::cluster::Target;
 use crate::config::Config;
-use crate::context::{OpId, Target};
+use crate::context::OpId;
 use crate::error::{CloseReason, Error};
 use crate::handle::Call;
 use crate::protocol::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
@@ -28,7 +27,8 @@ fn connected(change: impl FnOnce(&mut Config)) -> World {
 }
 
 fn call<R: Request>(world: &mut World, call: impl Into<Call<R>>) -> OpId {
-    world.start(Command::Ask(call.into().checked(true).unwrap()))
+    let ask = call.into().checked(true).unwrap();
+    world.start(|op| Command::Ask(op, ask))
 }
 
 /// The only request of this kind that waits for an answer.
@@ -382,20 +382,20 @@ fn what_was_given_up_is_not_sent() {
     let mut world = connected(|config| config.max_in_flight = 1);
     // Parked, for the lookup.
     let parked = call(&mut world, begin("a"));
-    world.start(Command::Cancel { op: parked });
+    world.command(Command::Cancel(parked));
     found(&mut world, 2, ErrorCode::NONE);
     assert!(world.asked.is_empty());
     // Queued behind another on the connection.
     let first = call(&mut world, begin("a"));
     let second = call(&mut world, begin("a"));
-    world.start(Command::Cancel { op: second });
+    world.command(Command::Cancel(second));
     begun(&mut world, ErrorCode::NONE);
     assert!(world.asked.is_empty());
     assert_eq!(world.done.keys().filter(|op| **op == second || **op == parked).count(), 0);
     assert!(world.done[&first].is_ok());
     // Sent: its answer is nobody's, and the connection goes on.
     let third = call(&mut world, begin("a"));
-    world.start(Command::Cancel { op: third });
+    world.command(Command::Cancel(third));
     begun(&mut world, ErrorCode::NONE);
     let fourth = call(&mut world, begin("a"));
     begun(&mut world, ErrorCode::NONE);
@@ -407,7 +407,7 @@ fn a_closed_client_ends_calls_wherever_they_are() {
     let mut world = connected(|_| {});
     let parked = call(&mut world, begin("a"));
     let sent = call(&mut world, InitProducerIdRequest::default());
-    world.start(Command::Shutdown);
+    world.command(Command::Shutdown(Error::Closed));
     let late = call(&mut world, MetadataRequest::default());
     for op in [parked, sent, late] {
         assert_eq!(error(&world, op), &Error::Closed);
@@ -447,7 +447,7 @@ fn without_a_usable_server_a_call_says_why() {
     world.held.insert(ApiKey::API_VERSIONS);
     let op = call(&mut world, Call::new(MetadataRequest::default()).to(Target::Controller));
     let conn = only(&world, ApiKey::API_VERSIONS).conn;
-    world.handle(Input::Frame { conn, frame: Bytes::from_static(&[0, 0, 0, 7, 0, 0]) });
+    world.frame(conn, &[0, 0, 0, 7, 0, 0]);
     let Error::Bootstrap { attempts } = error(&world, op) else { panic!("{:?}", world.done) };
     assert_eq!(attempts[0].1, CloseReason::Correlation { expected: -1, got: 7 });
 }
@@ -460,7 +460,8 @@ fn a_produce_without_acks_is_done_when_sent_and_no_call_waits_for_its_answer() {
         let error = produce(acks).checked(answered).unwrap_err();
         assert!(matches!(error, Error::Config { setting: "acks", .. }), "{error:?}");
     }
-    let op = world.start(Command::Ask(produce(0).to(Target::leader("t", 0)).checked(false).unwrap()));
+    let ask = produce(0).to(Target::leader("t", 0)).checked(false).unwrap();
+    let op = world.start(|op| Command::Ask(op, ask));
     world.pass_ms(200);
     assert_eq!(only(&world, ApiKey::PRODUCE).port, 9001);
     assert!(matches!(world.done[&op], Ok(None)));
@@ -489,12 +490,11 @@ fn an_answer_that_tells_versions_only_is_read_as_what_it_is() {
         }
         // A broker that has just become an older release.
         versions.error_code = ErrorCode::UNSUPPORTED_VERSION;
-        let mut frame =
-            protocol::encode_response::<ApiVersionsRequest>(&mut versions, 0, i32::from(version) + 1)
-                .unwrap()
-                .to_bytes();
+        let frame = protocol::encode_response::<ApiVersionsRequest>(&mut versions, 0, i32::from(version) + 1)
+            .unwrap()
+            .to_bytes();
         world.asked.clear();
-        world.handle(Input::Frame { conn: asked.conn, frame: frame.split_off(4) });
+        world.frame(asked.conn, &frame[4..]);
         assert_eq!(answered(&world, op), (0, Some(2)));
         let answer = world.done.remove(&op).unwrap().unwrap().unwrap();
         let answer: ApiVersionsResponse = answer.take::<ApiVersionsRequest>().unwrap();
@@ -509,7 +509,7 @@ fn an_answer_that_cannot_be_read_ends_its_call_alone() {
     let bad = call(&mut world, Call::new(InitProducerIdRequest::default()).to(Target::Broker(BrokerId(2))));
     let conn = only(&world, ApiKey::INIT_PRODUCER_ID).conn;
     world.asked.clear();
-    world.handle(Input::Frame { conn, frame: Bytes::from_static(&[0, 0, 0, 0, 9]) });
+    world.frame(conn, &[0, 0, 0, 0, 9]);
     let Error::Connection { reason: CloseReason::Decode(cause), .. } = error(&world, bad) else { panic!() };
     assert_eq!(cause.message, "ResponseHeader");
     let good = call(&mut world, Call::new(InitProducerIdRequest::default()).to(Target::Broker(BrokerId(2))));

@@ -355,3 +355,108 @@ fn news_of_a_connection_that_is_gone_count_for_nothing() {
     world.handle(Input::Closed { conn, reason: CloseReason::Shutdown });
     assert!(world.open.is_empty());
 }
+
+fn transmit(request: impl AnyRequest + 'static, version: i16, correlation: i32) -> Transmit {
+    Transmit { request: Arc::new(request), version, correlation, answered: true }
+}
+
+fn channel() -> Channel {
+    Channel::new(ConnId(3), &Config::new("seed").unwrap())
+}
+
+/// What a channel has to write, all of it.
+fn unsent(channel: &Channel) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while channel.has_unsent() {
+        let write = |segments: &[std::io::IoSlice<'_>]| {
+            bytes.extend_from_slice(&segments[0]);
+            Ok::<_, ()>(segments[0].len())
+        };
+        channel.write_with(write).unwrap();
+    }
+    bytes
+}
+
+#[test]
+fn a_channel_gives_the_same_answers_for_any_chunking() {
+    let stream: Vec<u8> = (0..3)
+        .flat_map(|correlation| {
+            let mut response = MetadataResponse { throttle_time_ms: correlation, ..Default::default() };
+            protocol::encode_response::<MetadataRequest>(&mut response, 12, correlation).unwrap().to_bytes()
+        })
+        .collect();
+    for piece in [1, 7, stream.len()] {
+        let channel = channel();
+        for correlation in 0..3 {
+            assert!(channel.send(transmit(MetadataRequest::default(), 12, correlation)).is_none());
+        }
+        let mut answers = Vec::new();
+        for bytes in stream.chunks(piece) {
+            channel.receive(bytes).unwrap();
+            answers.extend(std::iter::from_fn(|| channel.poll_answer()));
+        }
+        let told: Vec<_> = answers.iter().map(|answered| (answered.conn, answered.correlation)).collect();
+        assert_eq!(told, [0, 1, 2].map(|correlation| (ConnId(3), correlation)));
+        assert_eq!(answers[2].answer.throttle, Duration::from_millis(2));
+        let response = answers.pop().unwrap().answer.take::<MetadataRequest>().unwrap();
+        assert_eq!(response.throttle_time_ms, 2);
+    }
+}
+
+#[test]
+fn a_channels_end_is_told_again_and_again_and_what_came_before_it_can_be_taken() {
+    let mut response = MetadataResponse::default();
+    let answer = protocol::encode_response::<MetadataRequest>(&mut response, 12, 0).unwrap().to_bytes();
+    let unasked = [0, 0, 0, 4, 0, 0, 0, 9];
+    for (bytes, end) in [
+        (&unasked[..], CloseReason::Unasked),
+        (&[][..], CloseReason::Eof { mid_frame: false, before_first_answer: false }),
+        (&[0xff; 4][..], CloseReason::Frame(crate::wire::FrameError::Negative(-1))),
+    ] {
+        let channel = channel();
+        assert!(channel.send(transmit(MetadataRequest::default(), 12, 0)).is_none());
+        channel.receive(&answer).unwrap();
+        assert_eq!(channel.receive(bytes), Err(end.clone()));
+        assert_eq!(channel.receive(&answer), Err(end));
+        assert_eq!(channel.poll_answer().map(|answered| answered.correlation), Some(0));
+        assert!(channel.poll_answer().is_none());
+    }
+}
+
+#[test]
+fn a_channel_tells_what_it_cannot_encode_and_expects_no_answer_to_it() {
+    let channel = channel();
+    let unsayable = MetadataRequest { topics: None, ..Default::default() };
+    let told = channel.send(transmit(unsayable, 0, 0)).expect("version 0 has no null");
+    assert!(matches!(told.result, Err(Error::InvalidRequest(_))), "{told:?}");
+    assert!(!channel.has_unsent());
+    // One without an answer tells that it is on its way.
+    let unanswered = Transmit { answered: false, ..transmit(ProduceRequest::default(), 9, 1) };
+    assert!(matches!(channel.send(unanswered), Some(Encoded { correlation: 1, result: Ok(()), .. })));
+    assert!(channel.send(transmit(MetadataRequest::default(), 12, 2)).is_none());
+    let mut response = MetadataResponse::default();
+    let answer = protocol::encode_response::<MetadataRequest>(&mut response, 12, 2).unwrap().to_bytes();
+    channel.receive(&answer).unwrap();
+    assert_eq!(channel.poll_answer().map(|answered| answered.correlation), Some(2));
+}
+
+/// Nobody waits for a socket that takes nothing: what is sent meanwhile comes behind what is being written.
+#[test]
+fn a_request_can_be_sent_while_others_are_written() {
+    let (apart, together) = (channel(), channel());
+    let mut expected = Vec::new();
+    for correlation in 0..2 {
+        apart.send(transmit(MetadataRequest::default(), 12, correlation));
+        expected.extend(unsent(&apart));
+    }
+    together.send(transmit(MetadataRequest::default(), 12, 0));
+    let mut written = Vec::new();
+    let write = |segments: &[std::io::IoSlice<'_>]| {
+        together.send(transmit(MetadataRequest::default(), 12, 1));
+        written.extend_from_slice(&segments[0][..5]);
+        Ok::<_, ()>(5)
+    };
+    together.write_with(write).unwrap();
+    written.extend(unsent(&together));
+    assert_eq!(written, expected);
+}

@@ -22,8 +22,10 @@ use crate::time::Instant;
 
 /// A request to be answered once.
 #[derive(Clone)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Ask {
     /// The request.
+    #[cfg_attr(feature = "recording", serde(with = "crate::connection::saved::request"))]
     pub request: Arc<dyn AnyRequest>,
     /// Whom it must reach.
     pub target: Target,
@@ -64,6 +66,7 @@ impl fmt::Debug for Ask {
 
 /// An [`Ask`] under way.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Operation {
     ask: Ask,
     started: Instant,

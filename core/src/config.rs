@@ -11,6 +11,7 @@ use crate::record::{Compression, Encoding, MessageFormat};
 
 /// Host and port of a broker.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Address {
     /// A name or an IP address, without brackets.
     pub host: String,
@@ -61,6 +62,7 @@ impl fmt::Display for Address {
 /// Settings of a client: whom to talk to, and how patiently.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Config {
     /// Where to start: `host:port` of one or more brokers. The rest of the cluster is learnt from them.
     pub bootstrap: Vec<Address>,
@@ -92,6 +94,10 @@ pub struct Config {
     /// Whether naming an unknown topic may create it, if the brokers allow that too. Default: false. Brokers before
     /// 0.11 can't be told: there it is as if true.
     pub allow_auto_topic_creation: bool,
+    /// Whether the client keeps a recording of what happened last ([`Client::recording`](crate::Client::recording)).
+    /// Default: none.
+    #[cfg(feature = "recording")]
+    pub recording: Option<RecordingConfig>,
 }
 
 impl Config {
@@ -125,6 +131,8 @@ impl Config {
             max_in_flight: 5,
             max_frame_bytes: 128 << 20,
             allow_auto_topic_creation: false,
+            #[cfg(feature = "recording")]
+            recording: None,
         };
         config.check()?;
         Ok(config)
@@ -146,12 +154,34 @@ impl Config {
         rule(self.backoff.0 <= self.backoff.1, "backoff", "the first wait is longer than the longest")?;
         rule(!self.metadata_max_age.is_zero(), "metadata_max_age", "must not be zero")?;
         rule((1..=5).contains(&self.max_in_flight), "max_in_flight", "must be from 1 to 5")?;
-        rule(self.max_frame_bytes >= 1 << 20, "max_frame_bytes", "must be 1 MiB or more")
+        rule(self.max_frame_bytes >= 1 << 20, "max_frame_bytes", "must be 1 MiB or more")?;
+        #[cfg(feature = "recording")]
+        rule(self.recording.is_none_or(|recording| recording.bytes >= 1024), "recording", "less than 1 KiB")?;
+        Ok(())
+    }
+}
+
+/// How much a client keeps of what happened last; record data and secrets are left out.
+#[cfg(feature = "recording")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RecordingConfig {
+    /// Bytes of what went in that are kept, at most, unless one input or the client's state is larger than half of it; at
+    /// least half of it is always there. The client's state at the beginning of each half comes on top. Default: 1 MiB.
+    pub bytes: usize,
+    /// Whether the data of records is kept, too. Default: false.
+    pub data: bool,
+}
+
+#[cfg(feature = "recording")]
+impl Default for RecordingConfig {
+    fn default() -> Self {
+        RecordingConfig { bytes: 1 << 20, data: false }
     }
 }
 
 /// Which replicas must have a batch before the broker acknowledges it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Acks {
     /// No answer at all: a record counts as written when it was handed to the socket.
     None,
@@ -191,6 +221,7 @@ pub(crate) const MAX_TOPIC_BYTES: usize = 249;
 /// Settings of a writer.
 #[derive(Clone)]
 #[non_exhaustive]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct WriterConfig {
     /// Topic of records that name none. Default: none.
     pub topic: Option<Arc<str>>,
@@ -219,6 +250,7 @@ pub struct WriterConfig {
     /// How long a write may wait for metadata or for room in the buffer. Default: 60 s (= Java's max.block.ms).
     pub max_block: Duration,
     /// Picks the partition. Default: [`Murmur2`], as Java does.
+    #[cfg_attr(feature = "recording", serde(skip, default = "murmur2"))]
     pub balancer: Arc<dyn Balancer>,
 }
 
@@ -236,9 +268,13 @@ impl Default for WriterConfig {
             buffer_bytes: 64 << 20,
             delivery_timeout: Duration::from_secs(120),
             max_block: Duration::from_secs(60),
-            balancer: Arc::new(Murmur2),
+            balancer: murmur2(),
         }
     }
+}
+
+fn murmur2() -> Arc<dyn Balancer> {
+    Arc::new(Murmur2)
 }
 
 impl fmt::Debug for WriterConfig {
@@ -294,6 +330,7 @@ impl WriterConfig {
 
 /// Where a reader starts in each partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Start {
     /// At the first offset that the log still has.
     First,
@@ -307,6 +344,7 @@ pub enum Start {
 
 /// Where a reader ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Until {
     /// Never: it waits for new records.
     Forever,
@@ -316,6 +354,7 @@ pub enum Until {
 
 /// What a reader does when its offset is not in the log (any more).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Reset {
     /// Goes on at the first offset there is.
     First,
@@ -327,6 +366,7 @@ pub enum Reset {
 
 /// Which records of transactions a reader sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Isolation {
     /// Only those of committed transactions, and those outside of any.
     ReadCommitted,
@@ -337,6 +377,7 @@ pub enum Isolation {
 /// Settings of a reader.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct ReaderConfig {
     /// The topic to read.
     pub topic: Arc<str>,

@@ -14,14 +14,17 @@ use crate::time::{Instant, Now};
 
 /// Names an operation that someone waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct OpId(pub u64);
 
 /// Names a writer of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct WriterId(pub u64);
 
 /// Names a reader of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct ReaderId(pub u64);
 
 /// A machine inside of the client: what it calls its own requests and timers, and what it tells.
@@ -43,6 +46,7 @@ pub(crate) trait Outlet<S: Subject> {
 
 /// A request that a machine wants sent.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Routed<T> {
     pub(crate) target: Target,
     pub(crate) lane: Lane,

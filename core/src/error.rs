@@ -9,14 +9,19 @@ use crate::protocol::{ApiKey, BrokerId, ErrorCode};
 use crate::record::{MessageFormat, RecordError};
 use crate::wire::{FrameError, LooksLike, WireError};
 
+/// Text of the program itself. Written out, serde would borrow it from what it reads.
+type Text = &'static str;
+
 /// What went wrong, as a value that many waiters can share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Error {
     /// A setting makes no sense; nothing was started.
     Config {
         /// The setting's name.
-        setting: &'static str,
+        #[cfg_attr(feature = "recording", serde(deserialize_with = "crate::saved::text"))]
+        setting: Text,
         /// What is wrong with it.
         reason: String,
     },
@@ -102,10 +107,12 @@ pub enum Error {
     /// It took too long; `last` is the last thing that stood in its way.
     Timeout {
         /// What was being done.
-        operation: &'static str,
+        #[cfg_attr(feature = "recording", serde(deserialize_with = "crate::saved::text"))]
+        operation: Text,
         /// How long it was tried.
         after: Duration,
         /// The last error met on the way.
+        #[cfg_attr(feature = "recording", serde(deserialize_with = "crate::saved::nested"))]
         last: Option<Arc<Error>>,
     },
     /// A fetched batch can't be read; nothing of it was delivered.
@@ -259,11 +266,12 @@ impl std::error::Error for Error {
 /// Why a connection was not made, or ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum CloseReason {
     /// The host name has no address.
     Resolve(String),
     /// The connect failed, for example because nobody listens.
-    Connect(io::ErrorKind, String),
+    Connect(#[cfg_attr(feature = "recording", serde(with = "crate::saved::io_kind"))] io::ErrorKind, String),
     /// The connect did not end in time.
     ConnectTimeout(Duration),
     /// The broker closed the connection.
@@ -274,7 +282,7 @@ pub enum CloseReason {
         before_first_answer: bool,
     },
     /// Reading or writing failed.
-    Io(io::ErrorKind, String),
+    Io(#[cfg_attr(feature = "recording", serde(with = "crate::saved::io_kind"))] io::ErrorKind, String),
     /// What came can't be a Kafka frame.
     Frame(FrameError),
     /// A frame came that no request asked for.
@@ -368,6 +376,7 @@ impl std::error::Error for CloseReason {}
 
 /// Why a record was not acknowledged, and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct WriteError {
     /// Whether the record can be in the log.
     pub fate: Fate,
@@ -377,6 +386,7 @@ pub struct WriteError {
 
 /// What is known of a record that was not acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Fate {
     /// It never left this client: it is not in the log.
     NotWritten,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 /// xoshiro256++ (Blackman and Vigna, public domain): fast, small, good enough for jitter and choice, not for secrets.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Rng([u64; 4]);
 
 impl Rng {
@@ -59,6 +60,7 @@ impl Rng {
 
 /// Exponential back-off with jitter between two bounds (KIP-580).
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Backoff {
     pub(crate) min: Duration,
     pub(crate) max: Duration,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 /// A point on the driver's monotonic clock, in microseconds since an origin that the driver chose.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Instant(u64);
 
 impl Instant {
@@ -51,6 +52,7 @@ impl fmt::Debug for Instant {
 
 /// Both clocks of one moment: the monotonic one for deadlines, the wall clock for record timestamps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Now {
     /// The driver's monotonic clock.
     pub mono: Instant,
@@ -60,6 +62,8 @@ pub struct Now {
 
 /// The one timer set of a client: at most one time for each key, the earliest known in O(1).
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "recording", serde(bound(deserialize = "K: serde::Deserialize<'de> + Ord")))]
 pub(crate) struct Timers<K> {
     by_time: BTreeSet<(Instant, K)>,
     by_key: BTreeMap<K, Instant>,

@@ -30,6 +30,7 @@ pub(crate) type Key = (CoordinatorType, Arc<str>);
 pub(crate) type Found = Result<(BrokerId, Address), Error>;
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Known {
     broker: BrokerId,
     /// Rises with each use.
@@ -37,6 +38,7 @@ struct Known {
 }
 
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Coordinators {
     known: BTreeMap<Key, Known>,
     under_way: BTreeMap<u64, Key>,

@@ -41,6 +41,7 @@ const MAX_CALLED: usize = 1000;
 
 /// A partition as the newest trusted answer described it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct PartitionInfo {
     /// `None` while an election is under way.
     pub(crate) leader: Option<BrokerId>,
@@ -49,6 +50,7 @@ pub(crate) struct PartitionInfo {
 }
 
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Topic {
     /// Zero if the broker does not tell (Metadata before version 10).
     pub(crate) id: Uuid,
@@ -84,6 +86,7 @@ pub(crate) struct LeaderHint {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct NodeHealth {
     failures: u32,
     until: Instant,
@@ -91,6 +94,7 @@ struct NodeHealth {
 }
 
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Refresh {
     in_flight: bool,
     /// Someone asked for it since the last one left.
@@ -109,6 +113,7 @@ struct Refresh {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Cluster {
     config: Arc<Config>,
     backoff: Backoff,
@@ -120,6 +125,7 @@ pub(crate) struct Cluster {
     refresh: Refresh,
     /// A hint was taken over: those who have partitions there are to be told.
     moved: bool,
+    #[cfg_attr(feature = "recording", serde(skip))]
     notices: Vec<Notice>,
 }
 

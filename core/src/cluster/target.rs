@@ -7,6 +7,7 @@ use crate::protocol::BrokerId;
 
 /// Whom a connection leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Node {
     /// The bootstrap server with this index; which broker it is does not matter.
     Seed(usize),
@@ -15,6 +16,7 @@ pub(crate) enum Node {
 
 /// A broker answers the requests of one connection in order, so what waits long has a connection of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Lane {
     General,
     Produce,
@@ -26,6 +28,7 @@ pub(crate) enum Lane {
 
 /// Whom a request must reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Target {
     /// Any broker; a bootstrap server as long as no broker is known.
     Any,
@@ -68,6 +71,7 @@ impl Target {
 
 /// What a coordinator coordinates: FindCoordinator's key type. Open: a newer broker may know more.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct CoordinatorType(pub i8);
 
 impl CoordinatorType {

@@ -25,6 +25,7 @@ use crate::wire::{Framer, SendQueue};
 
 /// An answer, and to which request of its connection.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Answered {
     /// The connection.
     pub conn: ConnId,
@@ -36,6 +37,7 @@ pub struct Answered {
 
 /// What became of a request that a channel was given to send.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Encoded {
     /// The connection.
     pub conn: ConnId,

@@ -18,6 +18,8 @@ use std::time::Duration;
 mod channel;
 mod id;
 mod request;
+#[cfg(feature = "recording")]
+pub(crate) mod saved;
 #[cfg(test)]
 mod tests;
 
@@ -35,8 +37,10 @@ use crate::wire::Str;
 
 /// A request on its way to a connection.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Outgoing<T> {
     /// The request.
+    #[cfg_attr(feature = "recording", serde(with = "saved::request"))]
     pub request: Arc<dyn AnyRequest>,
     /// Comes back with the answer.
     pub tag: T,
@@ -58,6 +62,7 @@ pub struct Reply<T> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 enum State {
     /// Its node failed shortly before: the connect waits.
     Resting {
@@ -75,10 +80,12 @@ enum State {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct InFlight<T> {
     correlation: i32,
     deadline: Instant,
     timeout: Duration,
+    #[cfg_attr(feature = "recording", serde(with = "saved::kind"))]
     kind: &'static RequestKind,
     answered: bool,
     tag: T,
@@ -89,6 +96,7 @@ const NEGOTIATION: i32 = -1;
 
 /// One connection to one broker. `T` is what the caller knows its requests by.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Connection<T> {
     address: Address,
     config: Arc<Config>,

@@ -108,7 +108,7 @@ pub struct Transmit {
 
 /// The answer to an [`AnyRequest`]; only the asker knows its type.
 pub struct AnyAnswer {
-    body: Box<dyn Any + Send>,
+    pub(super) body: Box<dyn Any + Send>,
     /// What it answers.
     pub kind: &'static RequestKind,
     /// The version it came in.
@@ -119,6 +119,11 @@ pub struct AnyAnswer {
     pub throttle: Duration,
 }
 
+/// What a recording has of an answer that is for users alone: all of its error codes.
+#[cfg(feature = "recording")]
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(super) struct Codes(pub(super) Vec<ErrorCode>);
+
 impl AnyAnswer {
     /// The answer to a request of type `R`; `None` if it was another request's.
     pub fn take<R: Request>(self) -> Option<R::Response> {
@@ -127,6 +132,10 @@ impl AnyAnswer {
 
     /// The first error code in it, at whatever depth, that is one of those looked for.
     pub(crate) fn find_code(&mut self, wanted: Wanted) -> Option<ErrorCode> {
+        #[cfg(feature = "recording")]
+        if let Some(Codes(codes)) = self.body.downcast_ref() {
+            return codes.iter().copied().find(|code| wanted(*code));
+        }
         (self.kind.find_code)(self, wanted)
     }
 }
@@ -134,6 +143,10 @@ impl AnyAnswer {
 impl fmt::Debug for AnyAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "v{} ", self.version)?;
+        #[cfg(feature = "recording")]
+        if let Some(Codes(codes)) = self.body.downcast_ref() {
+            return write!(f, "error codes {codes:?}");
+        }
         (self.kind.debug)(self, f)
     }
 }

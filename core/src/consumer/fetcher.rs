@@ -34,6 +34,7 @@ use crate::wire::Str;
 
 /// What a reader's handle wants.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Command {
     /// It begins.
     Open(Arc<ReaderConfig>),
@@ -54,6 +55,7 @@ pub enum Output {
 
 /// A fetcher's own requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Tag {
     ListOffsets(u64),
     Fetch(BrokerId),
@@ -64,6 +66,7 @@ const FIRST: i64 = -2;
 const LAST: i64 = -1;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 enum State {
     /// Its position is to be looked up by this timestamp.
     Unresolved {
@@ -74,6 +77,7 @@ enum State {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Cursor {
     state: State,
     position: i64,
@@ -90,6 +94,7 @@ struct Cursor {
 }
 
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Node {
     /// What was asked for, with positions; and how many bytes may come.
     in_flight: Option<Asked>,
@@ -99,6 +104,7 @@ struct Node {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Asked {
     positions: BTreeMap<i32, i64>,
     bytes: usize,
@@ -107,12 +113,14 @@ struct Asked {
 
 /// What a ListOffsets request looks up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 enum Lookup {
     Position,
     End,
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Fetcher {
     id: ReaderId,
     config: Arc<ReaderConfig>,

@@ -11,6 +11,7 @@ use crate::{consumer, producer};
 
 /// What users want. Ids are the caller's: each names one thing, and is never used again.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Command {
     /// Waits for a first broker: done when one has answered.
     Connect(OpId),
@@ -30,6 +31,7 @@ pub enum Command {
 
 /// What happened.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Input {
     /// A connection was made.
     Connected {

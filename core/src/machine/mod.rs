@@ -83,9 +83,11 @@ use subject::{Awaiting, Shared, Tag, Timer};
 /// # Looks
 /// [`outstanding`](Self::outstanding).
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Machine {
     config: Arc<Config>,
     shared: Shared,
+    #[cfg_attr(feature = "recording", serde(skip))]
     replies: Vec<Reply<Tag>>,
     coordinators: Coordinators,
     /// Requests that wait until their target is known; each tag has one at most.
@@ -109,6 +111,7 @@ pub struct Machine {
 
 /// A connection, and what it is for.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 struct Link {
     node: Node,
     lane: Lane,
@@ -311,6 +314,25 @@ impl Machine {
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.shared.timers.earliest()
+    }
+
+    /// Its state, in the bytes of a recording.
+    #[cfg(feature = "recording")]
+    pub(crate) fn save(&self) -> Result<Vec<u8>, postcard::Error> {
+        // Outputs are left out: they are gone when time passes.
+        debug_assert!(self.replies.is_empty() && self.shared.requests.is_empty(), "it has settled");
+        postcard::to_allocvec(self)
+    }
+
+    /// The outputs that were not taken yet.
+    #[cfg(feature = "recording")]
+    pub(crate) fn outputs(&self) -> &VecDeque<Output> {
+        &self.shared.outputs
+    }
+
+    #[cfg(feature = "recording")]
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Routes requests and replies until none is left, and asks for metadata when that is due.

@@ -19,6 +19,7 @@ use crate::time::{Instant, Now, Timers};
 
 /// Whose request it was, for its answer's way back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Tag {
     Metadata,
     /// The lookup of a coordinator.
@@ -30,6 +31,7 @@ pub(super) enum Tag {
 
 /// Whose timer it is: each has at most one time set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Timer {
     Metadata,
     Connection(ConnId),
@@ -41,6 +43,7 @@ pub(super) enum Timer {
 
 /// Who waits for a first broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Awaiting {
     Op(OpId),
     Reader(ReaderId),
@@ -48,11 +51,14 @@ pub(super) enum Awaiting {
 
 /// What all machines inside of the client share.
 #[derive(Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Shared {
     pub(super) rng: Rng,
     pub(super) timers: Timers<Timer>,
     pub(super) cluster: Cluster,
+    #[cfg_attr(feature = "recording", serde(skip))]
     pub(super) requests: Vec<Routed<Tag>>,
+    #[cfg_attr(feature = "recording", serde(skip))]
     pub(super) outputs: VecDeque<Output>,
     pub(super) request_timeout: Duration,
 }

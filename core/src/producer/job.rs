@@ -15,10 +15,12 @@ use crate::time::Instant;
 
 /// Names a batch of one partition of a writer, from its first record on: they are counted from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct BatchId(pub u64);
 
 /// What came to a partition's gathering place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum News {
     /// There is something where nothing was.
     First,
@@ -47,6 +49,7 @@ impl fmt::Debug for Gathered {
 
 /// What is left in a gathering place behind what was taken out of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Left {
     /// Whether there is a full batch.
     pub full: bool,
@@ -83,6 +86,7 @@ fn left(batches: &VecDeque<Gathered>) -> Left {
 
 /// What became of some records of a batch.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Settled {
     /// The partition's place among those of its writer.
     pub slot: usize,
@@ -98,7 +102,9 @@ pub struct Settled {
 
 /// A batch as it goes over the wire, with its numbers.
 #[derive(Clone)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Batch {
+    #[cfg_attr(feature = "recording", serde(with = "crate::saved::data"))]
     pub(crate) bytes: Bytes,
     pub(crate) records: u32,
     pub(crate) format: MessageFormat,
@@ -162,6 +168,7 @@ pub(crate) enum Work {
 
 /// What a [`Job`] came to.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Worked {
     /// Whose job it was.
     pub writer: WriterId,
@@ -177,6 +184,7 @@ pub struct Worked {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Done {
     /// More than one batch, or none, where records could not be written.
     Sealed {

@@ -2,6 +2,7 @@ use std::fmt;
 
 /// Which request this is. Open: a broker may announce keys this release does not know.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct ApiKey(pub i16);
 
 macro_rules! api_keys {

@@ -6,6 +6,7 @@ use std::fmt;
 /// where it is marked metadata the client's view of leaders is out of date and is to be refreshed first.
 /// These marks are those of Kafka's own Java client.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct ErrorCode(pub i16);
 
 macro_rules! error_codes {

@@ -2,6 +2,7 @@ use std::fmt;
 
 /// A broker's number in its cluster (`node.id`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct BrokerId(pub i32);
 
 impl BrokerId {
@@ -11,6 +12,7 @@ impl BrokerId {
 
 /// The number a broker gives an idempotent producer; with its epoch it names one producer's session.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct ProducerId(pub i64);
 
 impl ProducerId {
@@ -22,6 +24,7 @@ impl ProducerId {
 ///
 /// [KIP-101]: https://cwiki.apache.org/confluence/display/KAFKA/KIP-101+-+Alter+Replication+Protocol+to+use+Leader+Epoch+rather+than+High+Watermark+for+Truncation
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct LeaderEpoch(pub i32);
 
 impl LeaderEpoch {

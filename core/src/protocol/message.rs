@@ -87,6 +87,14 @@ pub trait Request: Message {
     type Response: Message;
 }
 
+/// What can be told of every request's type.
+#[cfg(feature = "recording")]
+pub(crate) trait OfRequest {
+    type Told;
+
+    fn of<R: Request>() -> Self::Told;
+}
+
 /// What there is to know of an API without its messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Api {

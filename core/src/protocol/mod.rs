@@ -29,6 +29,8 @@ pub use header::{
     encode_response,
 };
 pub use ids::{BrokerId, LeaderEpoch, ProducerId};
+#[cfg(feature = "recording")]
+pub(crate) use message::OfRequest;
 pub use message::{Api, Message, Request};
 pub(crate) use show::show;
 pub use versioned::{decode_versioned, encode_versioned};
@@ -42,6 +44,15 @@ macro_rules! apis {
 
         /// Every API this release can speak, by key.
         pub const APIS: &[Api] = &[$(Api::of::<$module::$request>()),*];
+
+        /// What is told of the request's type with this key; none if this release can't speak it.
+        #[cfg(feature = "recording")]
+        pub(crate) fn of_request<T: OfRequest>(key: ApiKey) -> Option<T::Told> {
+            match key {
+                $(<$module::$request as Request>::KEY => Some(T::of::<$module::$request>()),)*
+                _ => None,
+            }
+        }
 
         impl AnyMessage {
             /// A request of that API, all fields at their defaults; none if this release can't speak it.

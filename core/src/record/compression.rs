@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 /// The compression of a batch's records: `compression.type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Compression {
     /// As they are.
     #[default]

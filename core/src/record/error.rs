@@ -8,6 +8,7 @@ use super::Compression;
 /// are damaged or that their writer is at fault; reading them again gives the same answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum RecordError {
     /// The bytes end inside a batch.
     Truncated,
@@ -94,6 +95,7 @@ pub enum RecordError {
 /// What only message format v2 has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum V2Only {
     /// Headers of records.
     Headers,
@@ -116,6 +118,7 @@ impl fmt::Display for V2Only {
 /// How a record breaks the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Malformed {
     /// A varint is too long or ends with the record.
     Varint,

@@ -8,6 +8,7 @@ use super::{Compression, RecordError};
 ///
 /// A broker tells by the versions of Produce which ones it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum MessageFormat {
     /// Up to Kafka 0.9: no timestamps.
     V0,

@@ -50,6 +50,8 @@ mod error;
 mod format;
 mod header;
 mod legacy;
+#[cfg(feature = "recording")]
+mod outline;
 mod records;
 #[cfg(test)]
 mod tests;
@@ -62,4 +64,6 @@ pub use compression::{Compression, UnknownCompression};
 pub use cursor::RecordCursor;
 pub use error::{Malformed, RecordError, V2Only};
 pub use format::{Encoding, MessageFormat};
+#[cfg(feature = "recording")]
+pub(crate) use outline::{outline, outlined};
 pub use records::{HeaderIter, HeaderRef, Headers, Record, RecordRef};

@@ -1,14 +1,19 @@
 use std::fmt;
 use std::ops::RangeInclusive;
 
+/// Text of the program itself. Written out, serde would borrow it from what it reads.
+type Text = &'static str;
+
 /// Why a message could not be encoded or decoded.
 ///
 /// From decoding it is the sender's fault: the bytes are not the message they claim to be. From encoding it
 /// is the caller's: the value cannot be said in that version.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct WireError {
     /// The message's name, such as `FetchResponse`.
-    pub message: &'static str,
+    #[cfg_attr(feature = "recording", serde(deserialize_with = "crate::saved::text"))]
+    pub message: Text,
     /// The version it was to be in.
     pub version: i16,
     /// The way to the field, such as `responses[2].partitions[0].records`; empty for the message as a whole.
@@ -22,6 +27,7 @@ pub struct WireError {
 /// What is wrong with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum WireFault {
     /// The message has no such version.
     UnknownVersion {

@@ -118,6 +118,7 @@ impl SendQueue {
 
 /// What the first bytes of a stream look like, if not like Kafka.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum LooksLike {
     /// A TLS record: the peer's listener wants TLS, and this client did not use it.
     Tls,
@@ -129,6 +130,7 @@ pub enum LooksLike {
 
 /// Why a byte stream holds no frames. The stream is lost: the connection is to be closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum FrameError {
     /// The length is negative.
     Negative(i32),

@@ -12,6 +12,7 @@ use std::str::FromStr;
 /// assert_eq!(id.to_string(), "AAAAAAAAAAAAAAAAAAAAAQ");
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Uuid(pub [u8; 16]);
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

@@ -20,6 +20,7 @@ use crate::time::Instant;
 pub(super) const NO_IDENTITY: (ProducerId, i16) = (ProducerId::NONE, -1);
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Partition {
     pub(super) topic: Arc<str>,
     pub(super) partition: i32,

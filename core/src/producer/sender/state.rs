@@ -1,6 +1,7 @@
 //! What the sender of one writer keeps, and what goes in and out of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,6 +21,7 @@ use crate::wire::Uuid;
 
 /// What a writer's handle wants.
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Command {
     /// It begins.
     Open(Arc<WriterConfig>),
@@ -46,7 +48,6 @@ pub enum Command {
 }
 
 /// What a writer's handle is told.
-#[derive(Debug)]
 pub enum Output {
     /// How a topic is now.
     Topic {
@@ -77,8 +78,24 @@ pub enum Output {
     Gone,
 }
 
+impl fmt::Debug for Output {
+    /// Without what is in buffers: it is the users' data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Output::Topic { topic, view } => write!(f, "Topic({topic:?}, {view:?})"),
+            Output::Work(job) => job.fmt(f),
+            Output::Settled(settled) => settled.fmt(f),
+            Output::Released { bytes, buffer } => write!(f, "Released({bytes}, {} left)", buffer.len()),
+            Output::Reserved { bytes } => write!(f, "Reserved({bytes})"),
+            Output::Closed => f.write_str("Closed"),
+            Output::Gone => f.write_str("Gone"),
+        }
+    }
+}
+
 /// A topic as a writer may know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct TopicView {
     /// For each partition its place among all of its writer's. New places are counted on from the last one.
     pub slots: Vec<usize>,
@@ -88,12 +105,14 @@ pub struct TopicView {
 
 /// A sender's own requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Tag {
     InitProducerId,
     Produce(u64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) enum Timer {
     /// Of the partition with this slot.
     Partition(usize),
@@ -102,6 +121,7 @@ pub(crate) enum Timer {
 
 /// The producer id under which batches are numbered: `identity.rs` has the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Identity {
     /// No idempotence.
     Off,
@@ -114,6 +134,7 @@ pub(super) enum Identity {
 }
 
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Topic {
     /// Its partitions' places in the list of all.
     pub(super) slots: Vec<usize>,
@@ -122,6 +143,7 @@ pub(super) struct Topic {
 }
 
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Node {
     /// Requests that are sent and not answered.
     pub(super) in_flight: usize,
@@ -137,6 +159,7 @@ pub(super) struct Node {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Sent {
     pub(super) node: BrokerId,
     pub(super) format: MessageFormat,
@@ -146,6 +169,7 @@ pub(super) struct Sent {
 }
 
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(crate) struct Sender {
     pub(super) id: WriterId,
     pub(super) config: Arc<WriterConfig>,

@@ -28,13 +28,19 @@ mod error;
 mod handle;
 mod notice;
 mod producer;
+#[cfg(feature = "recording")]
+pub mod recording;
 mod rng;
+#[cfg(feature = "recording")]
+mod saved;
 mod sync;
 mod time;
 mod waiters;
 
 pub use balancer::{Balancer, Murmur2, Partitions, Record, crc32, fnv1a, murmur2};
 pub use cluster::{CoordinatorType, Target};
+#[cfg(feature = "recording")]
+pub use config::RecordingConfig;
 pub use config::{Acks, Address, Config, Isolation, ReaderConfig, Reset, Start, Until, WriterConfig};
 pub use connection::ConnId;
 pub use consumer::{Batch, Message};
@@ -44,4 +50,6 @@ pub use machine::Outstanding;
 pub use notice::{BatchName, Notice};
 pub use producer::{Delivery, Written};
 pub use record::{Compression, Header};
+#[cfg(feature = "recording")]
+pub use recording::Recording;
 pub use time::{Instant, Now};

@@ -31,9 +31,13 @@ use crate::connection::{AnyRequest, Channel, ConnId};
 use crate::consumer::{self, Inbox};
 use crate::context::{OpId, ReaderId, WriterId};
 use crate::error::{CloseReason, Error, Fate, WriteError};
-use crate::machine::{Ask, Command, Input, Machine, Output, Outstanding};
+#[cfg(not(feature = "recording"))]
+use crate::machine::Machine;
+use crate::machine::{Ask, Command, Input, Output, Outstanding};
 use crate::notice::Notice;
 use crate::producer::{self, Accumulator, Clocks, Worked};
+#[cfg(feature = "recording")]
+use crate::recording::{Recorded as Machine, Recording};
 use crate::sync::lock;
 use crate::time::{Instant, Now};
 
@@ -282,6 +286,11 @@ impl Gate {
         })
     }
 
+    #[cfg(feature = "recording")]
+    pub(crate) fn recording(&self) -> Option<Recording> {
+        self.step(|inner, _| inner.machine.recording())
+    }
+
     pub(crate) fn shut_down(&self) {
         self.command(Command::Shutdown(Error::Closed));
         self.driver.stop();
@@ -454,6 +463,8 @@ impl Inner {
     /// who come later.
     fn end(&mut self, config: &Arc<Config>, now: Now, effects: &mut Effects, error: Error) {
         let mut machine = Machine::new(config.clone(), [0; 32]);
+        #[cfg(feature = "recording")]
+        machine.replace(&mut self.machine, &error);
         machine.command(now, Command::Shutdown(error.clone()));
         effects.machine = Some(std::mem::replace(&mut self.machine, machine));
         for (_, waiting) in std::mem::take(&mut self.operations) {

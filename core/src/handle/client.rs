@@ -12,6 +12,8 @@ use crate::machine::{Ask, Command, Outstanding};
 use crate::protocol::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use crate::protocol::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
 use crate::protocol::{ErrorCode, Request};
+#[cfg(feature = "recording")]
+use crate::recording::Recording;
 use crate::wire::Str;
 
 /// A client of one Kafka cluster: from it come writers and readers, which share its connections and metadata.
@@ -158,6 +160,13 @@ impl Client {
     /// What it has under way just now.
     pub fn outstanding(&self) -> Outstanding {
         self.shared.gate.outstanding()
+    }
+
+    /// What happened last, if [`Config::recording`] says that it is kept: to be saved, and replayed elsewhere. It can be had at any
+    /// time, after the client's end too, and a copy of it is made: as many bytes as are kept.
+    #[cfg(feature = "recording")]
+    pub fn recording(&self) -> Option<Recording> {
+        self.shared.gate.recording()
     }
 
     fn broker_timeout_ms(&self) -> i32 {

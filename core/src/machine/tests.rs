@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Command, Input, Machine, Notice, Output};
+#[cfg(not(feature = "recording"))]
+use super::Machine;
+use super::{Command, Input, Notice, Output};
 use crate::balancer::Record;
 use crate::config::{Config, ReaderConfig, WriterConfig};
 use crate::connection::{AnyAnswer, Channel, ConnId};
@@ -21,6 +23,8 @@ use crate::protocol::produce::{
     PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
 };
 use crate::protocol::{self, ApiKey, BrokerId, ErrorCode, LeaderEpoch, ProducerId, Request};
+#[cfg(feature = "recording")]
+use crate::recording::Recorded as Machine;
 use crate::sync::lock;
 use crate::time::{Instant, Now};
 use crate::wire::{Frame, Str, Uuid};
@@ -56,6 +60,20 @@ impl Asked {
     /// An answer to it.
     pub(crate) fn encode<R: Request>(&self, mut response: R::Response) -> Frame {
         protocol::encode_response::<R>(&mut response, self.version, self.correlation).unwrap()
+    }
+}
+
+#[cfg(feature = "recording")]
+impl Drop for World {
+    fn drop(&mut self) {
+        if !std::thread::panicking()
+            && let Some(recording) = self.client.recording()
+        {
+            let (mut story, bytes) = (String::new(), recording.to_bytes());
+            let recording = crate::Recording::from_bytes(&bytes).unwrap();
+            let replayed = recording.replay(|line| story += &format!("{line}\n"));
+            assert!(replayed.is_ok(), "{story}{replayed:?}");
+        }
     }
 }
 
@@ -119,6 +137,11 @@ impl World {
     /// Three brokers at 9001 to 9003, and topic `t` with one partition on the first.
     pub(crate) fn new(change: impl FnOnce(&mut Config)) -> World {
         let mut config = Config::new(&format!("seed:{SEED}")).unwrap();
+        // Every script is recorded, in many segments, and replayed when it is over.
+        #[cfg(feature = "recording")]
+        {
+            config.recording = Some(crate::RecordingConfig { bytes: 1024, data: false });
+        }
         change(&mut config);
         let ranges = protocol::APIS.iter().map(|api| (api.key, (*api.versions.start(), api.stable)));
         let config = Arc::new(config);

@@ -16,6 +16,8 @@ pub(crate) use accumulator::{Accumulator, Topic, TopicState, View};
 pub(crate) use budget::Budget;
 pub use completion::{Delivery, Outcome, Written};
 pub(crate) use gather::{Clocks, Gather, Refused};
+#[cfg(all(test, feature = "recording"))]
+pub(crate) use job::Done;
 pub use job::{BatchId, Gathered, Gathering, Job, Left, News, Settled, Worked};
 pub use sender::{Command, Output, TopicView};
 pub(crate) use sender::{Sender, Tag, Timer};

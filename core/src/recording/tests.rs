@@ -162,7 +162,7 @@ fn the_data_of_records_is_kept_only_if_that_is_wanted() {
 fn a_snapshot_has_no_data_either() {
     for data in [false, true] {
         let mut world = World::writing(&[(1, 0)], |config, _| recorded(1024, data)(config));
-        let _ = world.write(0, SECRET);
+        drop(world.write(0, SECRET));
         for _ in 0..200 {
             world.command(Command::Refresh);
             world.pass_ms(1);
@@ -178,7 +178,7 @@ fn a_snapshot_has_no_data_either() {
 fn a_panic_of_the_machine_is_the_end_of_the_recording_and_happens_again() {
     let mut world = written(1, recorded(1 << 20, false));
     world.hold_jobs = true;
-    let _ = world.write(0, b"v");
+    drop(world.write(0, b"v"));
     let job = world.jobs.pop_front().unwrap();
     let mut worked = world.work(job);
     let Done::Sealed { batches, .. } = &mut worked.result else { panic!("{worked:?}") };
@@ -217,8 +217,8 @@ fn bytes_that_are_no_recording_are_refused_and_hostile_ones_do_no_harm() {
     assert!(matches!(with(8, b'9'), Err(RecordingError::Version { by }) if by.starts_with('9')));
     // Whatever it is, it is a value or an error.
     std::panic::set_hook(Box::new(|_| {}));
-    for at in 13..bytes.len() - 4 {
-        for byte in [0, 1, 0x7f, 0xff, bytes[at] ^ 1] {
+    for (at, byte) in bytes.iter().enumerate().take(bytes.len() - 4).skip(13) {
+        for byte in [0, 1, 0x7f, 0xff, byte ^ 1] {
             if let Ok(recording) = with(at, byte) {
                 let _ = recording.replay(|_| {});
             }

@@ -126,6 +126,12 @@ impl Client {
         self.0.outstanding()
     }
 
+    /// What happened last, if it is kept; see [`milena_core::Client::recording`].
+    #[cfg(feature = "recording")]
+    pub fn recording(&self) -> Option<milena_core::Recording> {
+        self.0.recording()
+    }
+
     /// Creates a topic, within [`api_timeout`](Config::api_timeout).
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use lexopt::{Arg, Parser};
-use milena_conformance::cli::{Failure, bench, broker, fuzz, kafka, null_broker, oracle, simulate};
+use milena_conformance::cli::{Failure, bench, broker, fuzz, kafka, null_broker, oracle, replay, simulate};
 use milena_conformance::fuzz::Meter;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 
@@ -26,6 +26,7 @@ Commands:
   bench        measure a client, or all of them beside each other
   fuzz         run the fuzz targets, or write their seeds
   oracle       check Milena's bytes against those of Java's client
+  replay       run a client's recording again, and tell its story
   simulate     clients and a simulated cluster on virtual time, from seeds
 
 `milena-conformance COMMAND --help` tells the options of a command. The exit code is 0 when all went well, 1 when
@@ -65,6 +66,7 @@ fn run(parser: &mut Parser) -> Result<(), Failure> {
         "bench" => bench::run(parser),
         "oracle" => oracle::run(parser),
         "fuzz" => fuzz::run(parser, METER),
+        "replay" => replay::run(parser),
         "simulate" => simulate::run(parser),
         _ => Err(usage(format!("there is no command {command:?}"))),
     }

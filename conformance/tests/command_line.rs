@@ -35,6 +35,8 @@ fn a_wrong_command_line_is_exit_code_2() {
         (&["bench", "produce"], "--bootstrap-server"),
         (&["oracle"], "no file is given"),
         (&["oracle", "--live", "messages.tsv"], "--live"),
+        (&["replay"], "no file is given"),
+        (&["replay", "a", "b"], "\"b\""),
         (&["fuzz", "run", "nothing"], "\"nothing\" is none of messages"),
         (&["simulate"], "--seeds A..B or --seed S"),
         (&["simulate", "--seeds", "9..3"], "9..3 holds no seed"),
@@ -57,6 +59,7 @@ fn help_is_no_failure() {
         &["kafka", "--help"],
         &["bench", "--help"],
         &["oracle", "--help"],
+        &["replay", "--help"],
         &["fuzz", "--help"],
         &["simulate", "--help"],
     ] {

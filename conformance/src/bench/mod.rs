@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use milena_async_std::{AsyncIo, async_std as on_async_std, smol as on_smol};
 use milena_core::protocol::ErrorCode;
-use milena_core::{Acks, Compression, Config, Error, NewTopic, drive};
+use milena_core::{Acks, Compression, Config, Error, NewTopic, RecordingConfig, drive};
 use tokio::runtime::Builder;
 
 use crate::face::{Client, at_once};
@@ -98,6 +98,8 @@ pub struct Bench {
     pub acks: Acks,
     /// Whether to read owned messages one by one, not batches in place.
     pub messages: bool,
+    /// Whether the client keeps a recording, as by default.
+    pub record: bool,
     /// How long a batch that is not full waits for more: [`Kind::Produce`].
     pub linger: Duration,
     /// How long to measure: [`Kind::Idle`] and [`Kind::Fairness`], each of their lines.
@@ -130,7 +132,8 @@ pub fn run(bench: &Bench) -> Result<String> {
     if bench.runtime == Runtime::Floor {
         return floor::run(bench);
     }
-    let config = Config::new(&bench.bootstrap)?;
+    let mut config = Config::new(&bench.bootstrap)?;
+    config.recording = bench.record.then(RecordingConfig::default);
     let async_io_sleep = |time| -> Task {
         Box::pin(async move {
             smol::Timer::after(time).await;

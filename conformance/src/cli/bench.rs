@@ -38,6 +38,7 @@ Options:
   --acks all|1|0     [default: all]
   --linger MS        produce: how long a batch that is not full waits for more [default: 0]
   --messages         consume: read owned messages one by one, not batches in place
+  --record           the client keeps a recording (flight recorder), as large as by default
   --seconds S        idle, fairness: measure so long for each line [default: 10]
   --rounds R         all: measure everything so many times [default: 3]
   --help             print this
@@ -99,6 +100,7 @@ fn options(parser: &mut Parser) -> Result<Option<Asked>, lexopt::Error> {
         partitions: 6,
         acks: Acks::All,
         messages: false,
+        record: false,
         linger: Duration::ZERO,
         seconds: 10,
     };
@@ -134,6 +136,7 @@ fn options(parser: &mut Parser) -> Result<Option<Asked>, lexopt::Error> {
             Arg::Long("acks") => bench.acks = parser.value()?.parse()?,
             Arg::Long("linger") => bench.linger = Duration::from_millis(parser.value()?.parse()?),
             Arg::Long("messages") => bench.messages = true,
+            Arg::Long("record") => bench.record = true,
             Arg::Long("seconds") => bench.seconds = parser.value()?.parse()?,
             Arg::Long("rounds") => rounds = parser.value()?.parse()?,
             Arg::Long("help") | Arg::Short('h') => return Ok(None),

@@ -6,6 +6,7 @@ pub mod fuzz;
 pub mod kafka;
 pub mod null_broker;
 pub mod oracle;
+pub mod replay;
 pub mod simulate;
 
 /// Why a command did not do what it should.

@@ -168,6 +168,13 @@ impl Simulation {
         self
     }
 
+    /// Has every client recorded, and replayed when it has ended: a replay with other outputs is a failure.
+    #[must_use]
+    pub fn recorded(mut self) -> Simulation {
+        self.swarm.recorded = true;
+        self
+    }
+
     /// How much there is to do, in a few words.
     pub fn work(&self) -> String {
         let Swarm { writers, tasks, records, readers, partitions, .. } = &self.swarm;

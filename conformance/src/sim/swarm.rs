@@ -36,6 +36,8 @@ pub(super) struct Swarm {
     pub(super) client: ClientPlan,
     pub(super) writer: WriterConfig,
     pub(super) reader: ReaderConfig,
+    /// Each client is recorded, and replayed when it has ended.
+    pub(super) recorded: bool,
     /// What is drawn on the way comes from here.
     pub(super) random: Random,
 }
@@ -107,6 +109,7 @@ impl Swarm {
             client,
             writer,
             reader,
+            recorded: false,
             random: random.fork(),
         };
         swarm.end = swarm.options.faults.end().max(end);

@@ -17,7 +17,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use milena_core::{Client, Error, Fault, Reader, Record, Reset, Start, Until, WriteError, Writer, Written};
+use milena_core::{
+    Client, Error, Fault, Reader, Record, Recording, RecordingConfig, Reset, Start, Until, WriteError,
+    Writer, Written,
+};
 
 use super::epochs;
 use super::ledger::{Ledger, Outcome, Promises, Seen, Tally, compare, value};
@@ -132,7 +135,7 @@ async fn check(work: &Work, world: &World, reads: &[Read]) -> Result<Tally, Stri
     config.until = Until::End;
     let reader = client.reader(config).map_err(text)?;
     let end = follow(reader, &again, None, false).await?;
-    client.close();
+    close(&client)?;
     match end {
         Followed::ToTheEnd => compare("a reader after it all", &lock(&again), &log)?,
         Followed::Again => return Err("a batch is corrupt when nothing corrupts any more".to_owned()),
@@ -150,7 +153,18 @@ fn client(swarm: &Swarm, world: &World, skew_ms: i64) -> Result<Client, String> 
     config.connect_timeout = swarm.client.connect_timeout;
     config.max_in_flight = swarm.client.max_in_flight;
     config.metadata_max_age = swarm.client.metadata_max_age;
+    // So little that segments begin again and again.
+    let recording = RecordingConfig { bytes: 4096, data: swarm.tasks == 1 };
+    config.recording = swarm.recorded.then_some(recording);
     world.client(config, skew_ms).map_err(text)
+}
+
+/// Ends a client. One that is recorded has to do the same again.
+fn close(client: &Client) -> Result<(), String> {
+    client.close();
+    let Some(recording) = client.recording() else { return Ok(()) };
+    let recording = Recording::from_bytes(&recording.to_bytes()).map_err(text)?;
+    recording.replay(|_| {}).map(drop).map_err(text)
 }
 
 // ---- writing ----
@@ -202,7 +216,7 @@ async fn write(
     Writing { work: work.clone(), world: process.clone(), writer: writer.clone(), task }.probe().await?;
     let limit = swarm.writer.delivery_timeout + SLACK;
     within(&process, limit, writer.close()).await.ok_or("close took longer than a delivery may")?;
-    client.close();
+    close(&client)?;
     match writer.buffered_bytes() {
         0 => Ok(()),
         bytes => Err(format!("{bytes} bytes are still held when all is written")),
@@ -355,7 +369,7 @@ async fn reading(work: Arc<Work>, process: World, read: Read, again: bool) -> Re
             task.await?;
         }
     }
-    client.close();
+    close(&client)?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod calls;
 mod negotiation;
 mod old_formats;
 mod protocol;
+mod recording;
 mod records;
 mod round_trip;
 mod truth;

@@ -168,7 +168,8 @@ pub struct RecordingConfig {
     /// Bytes of what went in that are kept, at most, unless one input or the client's state is larger than half of it; at
     /// least half of it is always there. The client's state at the beginning of each half comes on top. Default: 1 MiB.
     pub bytes: usize,
-    /// Whether the data of records is kept, too. Default: false.
+    /// Whether the data of records is kept, too, which copies all that is written and read, under the client's lock, and fills
+    /// the recording with it. Default: false.
     pub data: bool,
 }
 

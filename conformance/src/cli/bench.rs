@@ -210,6 +210,7 @@ mod tests {
             assert_eq!((bench.kind, bench.runtime, bench.seconds), (Kind::Idle, runtime, 60));
         }
         assert_eq!(one("produce --bootstrap-server h --topic t --linger 5").linger.as_millis(), 5);
+        assert!(one("produce --bootstrap-server h --topic t --record").record && !bench.record);
         let bench = one("floor consume --size 7 --records 9");
         assert_eq!((bench.kind, bench.runtime), (Kind::Consume, Runtime::Floor));
         assert_eq!((bench.size, bench.records), (7, 9));

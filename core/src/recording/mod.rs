@@ -15,6 +15,7 @@
 //!   the one at which it did.
 //! - Record data is left out unless it is asked for; requests, and answers that only users read, are left out always, but for their
 //!   kinds and error codes. So no secret gets in (`connection/saved.rs`).
+//! - What will be secret in settings must not be saved (`serde(skip)`): a snapshot has the client's settings in it.
 //! - A recording is read by the very version that made it.
 
 mod event;
@@ -24,6 +25,11 @@ mod story;
 #[cfg(test)]
 mod tests;
 mod value;
+
+/// Its examples compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/recording.md")]
+struct Page;
 
 pub(crate) use recorder::Recorded;
 pub use replay::{ReplayError, Replayed};

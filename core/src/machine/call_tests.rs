@@ -517,3 +517,15 @@ fn an_answer_that_cannot_be_read_ends_its_call_alone() {
     begun(&mut world, ErrorCode::NONE);
     assert_eq!(answered(&world, good), (5, Some(2)));
 }
+
+/// Found by the fuzz target `machine`: the lookup that was under way stayed outstanding.
+#[test]
+fn a_shutdown_ends_the_lookup_of_a_coordinator() {
+    let mut world = connected(|_| {});
+    world.held.insert(ApiKey::FIND_COORDINATOR);
+    let op = call(&mut world, begin("t"));
+    assert_eq!(world.client.outstanding().lookups, 1);
+    world.command(Command::Shutdown(Error::Closed));
+    assert_eq!(error(&world, op), &Error::Closed);
+    assert_eq!(world.client.outstanding().lookups, 0);
+}

@@ -468,6 +468,7 @@ impl Machine {
         self.replies.clear();
         self.shared.requests.clear();
         self.parked.clear();
+        self.coordinators = Coordinators::default();
         self.shared.timers = Timers::new();
     }
 }

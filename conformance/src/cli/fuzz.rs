@@ -15,9 +15,9 @@ Usage: milena-conformance fuzz run TARGET|all [OPTIONS]
        milena-conformance fuzz seeds TARGET FOLDER
 
   run    runs a target on its seeds and on mutations of them; a property that does not hold ends the program
-  seeds  writes a target's seeds, made of the vectors, into an existing folder, for a fuzzer with coverage (fuzz/fuzz.sh)
+  seeds  writes a target's seeds, most of them made of the vectors, into an existing folder, for a fuzzer with coverage (fuzz/fuzz.sh)
 
-Targets: messages, records, framer, tagged_fields, consumer_protocol, sasl
+Targets: messages, records, framer, tagged_fields, consumer_protocol, sasl, machine
 
 Options:
   --seconds N  for each target [default: 10]

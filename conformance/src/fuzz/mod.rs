@@ -2,11 +2,13 @@
 //!
 //! A target takes any bytes and panics where a property does not hold: what is read can be written and read again
 //! (`messages`, `records`), any chunking gives the same frames (`framer`), and the memory taken is a small factor of
-//! the input plus the limit that was set ([`Meter`]). `fuzz/` has the same targets for cargo-fuzz; [`smoke`] runs
-//! them on stable Rust, from the vectors and mutations of them, one seed one sequence.
+//! the input plus the limit that was set ([`Meter`]). In `machine` the bytes are what happens to a whole client, and the
+//! properties are its promises. `fuzz/` has the same targets for cargo-fuzz; [`smoke`] runs
+//! them on stable Rust, from seeds (most are the vectors) and mutations of them, one seed one sequence.
 
 mod framer;
 mod inside;
+mod machine;
 mod messages;
 mod mutation;
 mod records;
@@ -59,13 +61,14 @@ pub struct Target {
 }
 
 /// Every target there is.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     Target { name: "messages", run: messages::run },
     Target { name: "records", run: records::run },
     Target { name: "framer", run: framer::run },
     Target { name: "tagged_fields", run: inside::tagged_fields },
     Target { name: "consumer_protocol", run: inside::consumer_protocol },
     Target { name: "sasl", run: sasl::run },
+    Target { name: "machine", run: machine::run },
 ];
 
 /// The target of that name.

@@ -4,10 +4,6 @@ use std::path::Path;
 
 use milena_core::protocol::{APIS, ApiKey, Message as _, ResponseHeader};
 
-use super::machine::step::{
-    ANSWER, APPEND, CALL, CALM, CHANGE, CONNECT, CONSUME, FLUSH, HANG_UP, NEXT_TIMEOUT, PASS, PULL, REFUSE,
-    STORM, WORK,
-};
 use crate::oracle::text_of;
 
 /// Longer ones teach a fuzzer nothing and slow it down.
@@ -31,7 +27,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
                 [(0, &line[8]), (1, &line[10])].map(|(step, text)| [&[step], text.as_bytes()].concat())
             })
             .collect(),
-        "machine" => machine(),
+        "machine" => super::machine::seeds(),
         _ => Vec::new(),
     };
     seeds.retain(|seed| seed.len() <= MAX_LEN);
@@ -74,96 +70,6 @@ fn framer() -> Vec<Vec<u8>> {
         b"\x04\x15\x03\x03\0\x02\x02\x28".to_vec(),
         b"\x05HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
         b"\x06\x7f\xff\xff\xff".to_vec(),
-    ]
-}
-
-/// Settings, then steps: what gets a client to where something can go wrong.
-fn machine() -> Vec<Vec<u8>> {
-    // The oldest request of the first connection is answered rightly, whole.
-    const RIGHT: [u8; 4] = [ANSWER, 0, 0, 0];
-    // Connects, negotiates, learns of the cluster, and asks each broker it needs.
-    let by_hand = [&[CONNECT, 0, PULL, 3, 0][..], &RIGHT, &[PULL, 3, 0], &RIGHT].concat();
-    let records = [APPEND, 2, 20, 0, 0, APPEND, 5, 30, 0, 1, WORK, 0, 9];
-    // Pauses pass, and everything is answered rightly, until nothing is asked for any more.
-    let go = [CALM, NEXT_TIMEOUT, CALM, NEXT_TIMEOUT, CALM, NEXT_TIMEOUT, CALM];
-    let written = [&[CALM][..], &records, &go].concat();
-    // Settings: three brokers with four partitions each, and a new Kafka; the default writer and reader.
-    let with = |settings: [u8; 4], steps: &[&[u8]]| [&settings[..], &steps.concat()].concat();
-    let usual = [0x0e, 0, 0, 0];
-    vec![
-        with(usual, &[&by_hand, &records, &by_hand, &by_hand, &[CONSUME, 0, 0, NEXT_TIMEOUT]]),
-        with(usual, &[&written, &[CONSUME, 0, 0, CONSUME, 0, 0], &records, &[FLUSH, 0], &go]),
-        with([0x8d, 0, 0, 4], &[&written, &[CONSUME, 0, 0, PASS, 18, 9, CALM]]),
-        // Brokers of old, records with headers among others, small batches.
-        with(
-            [0x01, 6, 0x83, 0],
-            &[&[CALM, APPEND, 10, 9, 0, 0, APPEND, 3, 200, 0, 0, CALM, CONSUME, 0, 0], &written],
-        ),
-        with([0x05, 7, 0x02, 8], &[&written]),
-        // Compressed; batches are too large, and cut in two.
-        with([0x02, 0, 0x88, 0], &[&[CALM, APPEND, 3, 90, 0, 0, WORK, 0, 9, STORM, 9, 0, 1], &written]),
-        // Nobody listens, then it works, then a broker leaves and leaders move.
-        with(usual, &[&[REFUSE, 2, 0, NEXT_TIMEOUT, REFUSE, 0, 0, NEXT_TIMEOUT], &written]),
-        with(
-            usual,
-            &[
-                &written,
-                &[HANG_UP, 0, 0, CHANGE, 0, 0, 0, HANG_UP, 2, 0],
-                &records,
-                &[CALM, NEXT_TIMEOUT, CALM],
-            ],
-        ),
-        // No broker is the leader any more; the producer's numbers are refused, then the id.
-        with(
-            usual,
-            &[
-                &written,
-                &records,
-                &[STORM, 7, 8, 1, NEXT_TIMEOUT, CALM],
-                &records,
-                &[STORM, 25, 0, 1, NEXT_TIMEOUT, CALM],
-            ],
-        ),
-        with(usual, &[&written, &records, &[STORM, 28, 0, 1, PASS, 16, 9, CALM]]),
-        // Calls to any broker, to the controller, to a leader and to a coordinator; one without an answer, one that is cut short.
-        with(
-            usual,
-            &[
-                &[CALM, CALL, 0, 0, CALL, 25, 0, CALL, 0x23, 0x80, CALL, 42, 1, CALL, 0x25, 0x40, CALL, 4, 0],
-                &[CALM],
-            ],
-        ),
-        with(usual, &[&[CALL, 0x32, 4, 9, 3, CALL, 0x2a, 2, NEXT_TIMEOUT], &written, &[PASS, 19, 255]]),
-        // One of the leaders refuses the reader for good, while others have something for it.
-        with(
-            usual,
-            &[
-                &written,
-                &records,
-                &[NEXT_TIMEOUT, WORK, 0, 9],
-                &[PULL, 3, 3, PULL, 3, 4, PULL, 3, 5, PULL, 3, 6],
-                &[ANSWER, 4, 0, 4, 17, 0, ANSWER, 4, 0, 5, 17, 0],
-                &go,
-            ],
-        ),
-        // Answers by chance, nearly right ones, garbage, one that comes twice, one that never comes.
-        with(
-            usual,
-            &[
-                &by_hand,
-                &[PULL, 3, 0, ANSWER, 7, 0, 0, 1, 2, PULL, 3, 1, ANSWER, 9, 0, 0, 2, 0, 20, 3, 0, 9, 9],
-                &written,
-            ],
-        ),
-        with(
-            usual,
-            &[
-                &by_hand,
-                &[PULL, 3, 0, ANSWER, 11, 0, 0, 2, 3, 1, 2, 3, ANSWER, 12, 0, 0, NEXT_TIMEOUT],
-                &written,
-            ],
-        ),
-        with(usual, &[&by_hand, &[PULL, 3, 0, ANSWER, 15, 0, 0, PASS, 19, 90, NEXT_TIMEOUT], &written]),
     ]
 }
 

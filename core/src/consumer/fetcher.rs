@@ -570,6 +570,10 @@ impl Fetcher {
 
     fn on_data(&mut self, ctx: &mut Context<'_>, data: PartitionData, position: i64) {
         let partition = data.partition_index;
+        // Another partition, or another broker, has ended the reader: nothing follows that.
+        if self.over {
+            return;
+        }
         let Some(cursor) = self.cursors.get_mut(&partition) else { return };
         if cursor.state != State::Fetching || cursor.position != position {
             return;

@@ -418,6 +418,20 @@ fn an_error_of_one_partition_pauses_that_one() {
     assert_eq!(both, [(0, 0), (1, 2)]);
 }
 
+/// Found by the fuzz target `machine`: data that came later, or with the error, was told behind the end.
+#[test]
+fn nothing_follows_the_end_of_a_reader() {
+    let mut world = reading(&[(1, 0), (2, 0), (1, 0)], |_| {});
+    let asked = fetches(&mut world);
+    let (refused, other): (Vec<_>, Vec<_>) = asked.into_iter().partition(|asked| asked.port == 9001);
+    let refusal = error(0, ErrorCode::TOPIC_AUTHORIZATION_FAILED);
+    serve(&mut world, &refused[0], vec![refusal, data(2, &[batch(0, "a")])]);
+    assert!(matches!(world.ended, Some(Some(Error::Rejected { .. }))));
+    serve(&mut world, &other[0], vec![data(1, &[batch(0, "b")])]);
+    assert!(world.chunks.is_empty(), "{:?}", world.chunks);
+    assert_eq!(world.client.outstanding().fetched_bytes, 0);
+}
+
 #[test]
 fn a_lost_connection_fetches_from_the_same_position() {
     let mut world = reading(&[(1, 0)], |reader| reader.start = Start::Offset(5));

@@ -19,6 +19,7 @@ mod choices;
 mod drive;
 mod ledger;
 mod records;
+mod seeds;
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -30,28 +31,10 @@ use super::Meter;
 use broker::{Cluster, Twist};
 use choices::Choices;
 use drive::Drive;
+pub(super) use seeds::seeds;
 
 /// Enough to get anywhere; longer runs only take longer.
 const MAX_STEPS: usize = 400;
-
-/// Numbers of steps, for seeds made by hand.
-pub(super) mod step {
-    pub(crate) const NEXT_TIMEOUT: u8 = 0;
-    pub(crate) const PASS: u8 = 2;
-    pub(crate) const CONNECT: u8 = 4;
-    pub(crate) const REFUSE: u8 = 6;
-    pub(crate) const HANG_UP: u8 = 7;
-    pub(crate) const PULL: u8 = 8;
-    pub(crate) const ANSWER: u8 = 9;
-    pub(crate) const APPEND: u8 = 14;
-    pub(crate) const FLUSH: u8 = 17;
-    pub(crate) const WORK: u8 = 19;
-    pub(crate) const CONSUME: u8 = 20;
-    pub(crate) const CALL: u8 = 21;
-    pub(crate) const CHANGE: u8 = 26;
-    pub(crate) const CALM: u8 = 28;
-    pub(crate) const STORM: u8 = 30;
-}
 
 pub(super) fn run(input: &[u8], meter: Meter) {
     let first = play(input, meter);
@@ -240,13 +223,12 @@ fn refused() -> CloseReason {
 
 #[cfg(test)]
 mod tests {
-    use super::super::seeds;
     use super::*;
 
     /// A fuzzer without coverage gets no further than its seeds do.
     #[test]
     fn the_seeds_get_to_where_something_can_go_wrong() {
-        let told: String = seeds("machine").iter().map(|seed| play(seed, Meter::OFF)).collect();
+        let told: String = seeds().iter().map(|seed| play(seed, Meter::OFF)).collect();
         for what in [
             "outcome: Ok((Some(0), None))",
             "NeedsV2",

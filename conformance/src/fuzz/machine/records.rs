@@ -161,7 +161,8 @@ impl Run<'_> {
             _ => Start::Offset(2),
         };
         config.max_decompressed_bytes = MAX_DECOMPRESSED;
-        config.buffer_bytes = 1 << 16;
+        // Room for a fetch from each broker, and little more.
+        (config.buffer_bytes, config.partition_bytes) = (1 << 16, 1 << 13);
         config.check().expect("settings that make sense");
         let config = Arc::new(config);
         self.drive.ledger.topics.insert(config.topic.to_string());

@@ -19,12 +19,15 @@ use super::ledger::Ledger;
 /// Shorter than any pause after a failure: those begin at 100 ms, a fifth less by chance.
 const MOMENT: Duration = Duration::from_millis(80);
 
-/// Bytes that any step may take, and a step for each thing that there is.
-const ALLOWED: usize = 128 << 10;
-const ALLOWED_EACH: usize = 4 << 10;
+/// Bytes that any step may take, and a step for each thing that there is. Half of it is enough for all that chance has tried.
+const ALLOWED: usize = 16 << 10;
+const ALLOWED_EACH: usize = 1 << 10;
 
-/// The most that an answer may take for each of its bytes: [`messages`](super::super::messages) has the reason.
-const FACTOR: usize = 100;
+/// For each byte of an answer, once it is decoded: what it says is kept, and told to those who asked.
+const HANDLING: usize = 16;
+
+/// For each byte of an answer while it is decoded: the target `messages` has the reason.
+const DECODED: usize = 100;
 
 /// What decoding reserves before the elements of arrays have come.
 const DECODING: usize = 4 * 64 * 1024;
@@ -46,6 +49,8 @@ pub(super) struct Conn {
     unanswered: usize,
     /// Bytes on the way to the client.
     pub(super) coming: Vec<u8>,
+    /// Bytes that came since the last answer, at most.
+    held: usize,
     /// Correlation ids of metadata that name the brokers there are, all of them.
     pub(super) true_metadata: BTreeSet<i32>,
 }
@@ -151,10 +156,10 @@ impl Drive {
         let before = (self.meter.0)();
         let result = step(&mut self.machine, self.now);
         let taken = (self.meter.0)() - before;
-        let allowed = ALLOWED + size * ALLOWED_EACH + bytes * FACTOR;
+        let allowed = ALLOWED + size * ALLOWED_EACH + bytes * HANDLING;
         assert!(taken <= allowed as u64, "{what} took {taken} bytes of memory, {allowed} are allowed");
         // An answer may have an element in every few bytes.
-        let most = 64 + 16 * size + bytes / 4;
+        let most = 16 + 4 * size + bytes / 4;
         let mut count = 0;
         while let Some(output) = self.machine.poll_output() {
             count += 1;
@@ -243,6 +248,7 @@ impl Drive {
             asked: Vec::new(),
             unanswered: 0,
             coming: Vec::new(),
+            held: 0,
             true_metadata: BTreeSet::new(),
         };
         assert!(self.conns.insert(conn, new).is_none(), "{conn} is connected twice");
@@ -256,7 +262,7 @@ impl Drive {
         }
         *of(&mut self.done) += 1;
         let (count, size) = (*of(&mut self.done), self.size());
-        let most = 32 + 8 * size + 4 * self.done.causes;
+        let most = 16 + 4 * size + 2 * self.done.causes;
         assert!(count <= most, "{count} {what} within {MOMENT:?}, {most} would do: {:?}", self.done);
     }
 
@@ -366,12 +372,13 @@ impl Drive {
         let received = to.channel.receive(bytes);
         let answers: Vec<_> = std::iter::from_fn(|| to.channel.poll_answer()).collect();
         let taken = (self.meter.0)() - before;
-        // A frame's bytes may have come before.
-        let held: usize = bytes.len() + answers.len() * self.config.max_frame_bytes.min(1 << 17);
-        let allowed = (1 + answers.len()) * DECODING + held * FACTOR;
+        // What came before may be a part of it, and its end a part of what comes next.
+        let held = to.held + bytes.len();
+        to.held = if answers.is_empty() { held } else { bytes.len() };
+        let allowed = (1 + answers.len()) * DECODING + held * DECODED;
         assert!(taken <= allowed as u64, "{} bytes took {taken}, {allowed} are allowed", bytes.len());
         for answered in answers {
-            self.answered(answered, bytes.len());
+            self.answered(answered, held);
         }
         if let Err(reason) = received {
             self.closed(conn, reason);
@@ -397,10 +404,21 @@ impl Drive {
             is_true = to.true_metadata.remove(&correlation);
         }
         self.handle(Input::Answered(answered), bytes);
+        if is_true {
+            self.check_retired();
+        }
         if is_true && self.is_confused && self.conns.values().all(|conn| conn.coming.is_empty()) {
             self.is_confused = false;
             self.failed.clear();
         }
+    }
+
+    /// When the brokers are known, bootstrap servers' connections end as soon as they have nothing to do.
+    fn check_retired(&self) {
+        let seeds = self.conns.iter().filter(|(_, conn)| self.config.bootstrap.contains(&conn.address));
+        let idle: Vec<_> = seeds.filter(|(_, conn)| conn.unanswered == 0).map(|(conn, _)| *conn).collect();
+        let queued = self.machine.outstanding().queued;
+        assert!(queued > 0 || idle.is_empty(), "{idle:?} have nothing to do any more, and are kept");
     }
 
     /// Something about a connection that has ended: nothing of it counts any more.

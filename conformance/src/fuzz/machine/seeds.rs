@@ -67,6 +67,8 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         // Slow down; wait; the offset is not in the log.
         with(USUAL, &[written, &storm(0, 4), &storm(6, 2), &storm(2, 0)]),
         with(USUAL, &[&[CALM], &calls, &[CALM]]),
+        // A call while another is in flight.
+        with(USUAL, &[&[CALM, CALL, 0, 0, PULL, 0, 0, CALL, 0, 0, PULL, 0, 0, CALL, 1, 0, PULL, 0, 0], GO]),
         with(USUAL, &[&late_calls, written, &[PASS, 19, 255]]),
         // One of the leaders refuses the reader for good, while others have something for it.
         with(USUAL, &[written, RECORDS, &asked, &stored, &refused, GO]),

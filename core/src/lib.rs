@@ -1,12 +1,13 @@
 //! The sans-IO core of Milena, a Kafka client.
 //!
 //! Most users want an adapter, `milena-tokio` or `milena-blocking`, which re-export what is here. This crate is for those
-//! who bring a runtime of their own ([`drive::Runtime`], or [`handle::Driver`] for anything that is not async), and for
-//! those who want Kafka's [`protocol`] or its [record batches](record) alone.
+//! who bring a runtime of their own ([`drive::Runtime`], or [`gate::Driver`] for anything that is not async), for those who
+//! want to drive a client by hand ([`machine`]), and for those who want Kafka's [`protocol`] or its [record batches](record)
+//! alone.
 //!
 //! Nothing in it reads a clock, opens a socket, starts a thread or draws a random number: those are arguments. Inside, a
-//! client is one machine made of smaller ones; [`Client`], [`Writer`] and [`Reader`] are its handles, and every step goes
-//! through one [gate](handle::Gate).
+//! client is one [`Machine`](machine::Machine) made of smaller ones; [`Client`], [`Writer`] and [`Reader`] are its handles, and
+//! every step goes through one [gate](gate::Gate).
 
 pub mod drive;
 pub mod gate;

@@ -1,7 +1,7 @@
 //! The one gate to the machine: lock, mutate, take the outputs, unlock; then carry them out.
 //!
 //! Rules:
-//! - Only [`Gate::step`] locks the machine. What must keep its order (fetched data, results) is handed on under the lock;
+//! - Only `Gate::locked` locks the machine. What must keep its order (fetched data, results) is handed on under the lock;
 //!   connects, jobs, notices and wakers come after it is released. A job's result goes through the gate again.
 //! - No code of users runs under the lock, nor do encoding, decoding, compression or the freeing of large buffers.
 //! - The machine knows ids; what they stand for (who waits, where records gather, an inbox) is kept here.

@@ -6,7 +6,7 @@
 //! whether the same comes out, and tells the story. `milena-conformance replay FILE` does it from the command line.
 //!
 //! Rules:
-//! - Everything that goes into the machine is an [`Event`](event::Event), and the machine's state and its events are all that its
+//! - Everything that goes into the machine is an `Event`, and the machine's state and its events are all that its
 //!   outputs come from: so a replay needs no sockets, no clock and no luck.
 //! - There are two segments of a snapshot and the events since. When the current one has half of the bytes allowed, the older one
 //!   goes, and a new one begins: half of the bytes are always there. A snapshot larger than that half is followed by as

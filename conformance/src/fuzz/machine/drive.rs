@@ -32,6 +32,9 @@ const DECODED: usize = 100;
 /// What decoding reserves before the elements of arrays have come.
 const DECODING: usize = 4 * 64 * 1024;
 
+/// What a frame's length alone makes the framer allocate at most.
+const UNPROVEN: usize = 1 << 20;
+
 /// A connection as its driver sees it.
 #[derive(Debug)]
 pub(super) struct Conn {
@@ -314,16 +317,17 @@ impl Drive {
     /// So many requests leave, if there are as many.
     pub(super) fn pull(&mut self, conn: ConnId, most: usize) {
         for _ in 0..most {
+            // What this very pull leads to may make it ready again.
+            let known = self.conns.get_mut(&conn);
+            let was_ready = known.is_some_and(|from| std::mem::take(&mut from.is_ready));
             let transmit = self.step("a pull", 0, |machine, now| machine.poll_transmit(now, conn));
             let Some(from) = self.conns.get_mut(&conn) else {
                 assert!(transmit.is_none(), "{conn} is none, and has a request: {transmit:?}");
                 return;
             };
-            let Some(transmit) = transmit else {
-                from.is_ready = false;
-                return;
-            };
-            assert!(from.is_ready, "{conn} has a request and was not said to be ready: {transmit:?}");
+            let Some(transmit) = transmit else { return };
+            from.is_ready = true;
+            assert!(was_ready, "{conn} has a request and was not said to be ready: {transmit:?}");
             let _ = writeln!(self.told, "{:?} {conn} {transmit:?}", self.now.mono);
             let is_negotiation = transmit.request.kind().key == ApiKey::API_VERSIONS;
             from.unanswered += usize::from(!is_negotiation);
@@ -375,7 +379,9 @@ impl Drive {
         // What came before may be a part of it, and its end a part of what comes next.
         let held = to.held + bytes.len();
         to.held = if answers.is_empty() { held } else { bytes.len() };
-        let allowed = (1 + answers.len()) * DECODING + held * DECODED;
+        // Lengths that nothing follows are garbage's.
+        let announced = if self.is_confused { UNPROVEN } else { 0 };
+        let allowed = (1 + answers.len()) * DECODING + held * DECODED + announced;
         assert!(taken <= allowed as u64, "{} bytes took {taken}, {allowed} are allowed", bytes.len());
         for answered in answers {
             self.answered(answered, held);

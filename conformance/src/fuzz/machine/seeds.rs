@@ -17,7 +17,7 @@ const CALM: u8 = 28;
 const STORM: u8 = 30;
 
 /// Three brokers with four partitions each topic, and a new Kafka; the default writer and reader.
-const USUAL: [u8; 4] = [0x0e, 0, 0, 0];
+const USUAL: [u8; 4] = [0x4e, 0, 0, 0];
 
 /// The oldest request of the first connection is answered rightly, whole.
 const RIGHT: [u8; 4] = [ANSWER, 0, 0, 0];
@@ -68,7 +68,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         with(USUAL, &[written, &storm(0, 4), &storm(6, 2), &storm(2, 0)]),
         with(USUAL, &[&[CALM], &calls, &[CALM]]),
         // A call while another is in flight.
-        with(USUAL, &[&[CALM, CALL, 0, 0, PULL, 0, 0, CALL, 0, 0, PULL, 0, 0, CALL, 1, 0, PULL, 0, 0], GO]),
+        with(USUAL, &[&[CALM, CALL, 0, 0, PULL, 3, 0, CALL, 0, 0, PULL, 3, 0, CALL, 1, 0, PULL, 3, 0], GO]),
         with(USUAL, &[&late_calls, written, &[PASS, 19, 255]]),
         // One of the leaders refuses the reader for good, while others have something for it.
         with(USUAL, &[written, RECORDS, &asked, &stored, &refused, GO]),

@@ -213,6 +213,7 @@ impl Machine {
                     self.with_reader(now, reader, |fetcher, ctx| fetcher.close(ctx));
                     self.readers.remove(&reader);
                     self.awaits_no_more(Awaiting::Reader(reader));
+                    self.parked.retain(|tag, _| !matches!(tag, Tag::Reader(parked, _) if *parked == reader));
                     self.close_lane(now, Lane::Fetch(reader.0));
                 }
             },

@@ -592,6 +592,24 @@ fn a_closed_reader_closes_its_own_connections_only() {
     assert!(world.take(ApiKey::FETCH).is_empty());
 }
 
+/// A request that waited for a broker was sent for a reader that was closed: nobody closed the connection that was made for it.
+#[test]
+fn a_closed_reader_has_nothing_parked() {
+    let mut world = World::reading(&[(1, 0)], |_, reader| reader.start = crate::Start::Offset(0));
+    let base_port = std::mem::replace(&mut world.base_port, -1000);
+    let asked = world.take(ApiKey::FETCH).remove(0);
+    world.command(Command::Refresh);
+    world.pass_ms(200);
+    world.hang_up(asked.conn);
+    world.pass_ms(200);
+    assert_eq!(world.client.outstanding().parked, 1, "no broker has an address");
+    world.reader(consumer::Command::Close);
+    assert_eq!(world.client.outstanding().parked, 0);
+    world.base_port = base_port;
+    world.pass(Duration::from_secs(2));
+    assert!(world.take(ApiKey::FETCH).is_empty());
+}
+
 #[test]
 fn the_same_inputs_give_the_same_outputs() {
     let script = || {

@@ -178,6 +178,9 @@ impl Drive {
         let unanswered: usize = self.conns.values().map(|conn| conn.unanswered).sum();
         assert_eq!(outstanding.unanswered, unanswered, "requests sent and not answered");
         if !self.is_shut {
+            if outstanding.queued == 0 && !self.is_confused {
+                self.check_idle();
+            }
             return self.ledger.check_outstanding(&outstanding, self.nodes());
         }
         let requests = outstanding.queued + outstanding.unanswered + outstanding.parked + outstanding.lookups;
@@ -417,6 +420,17 @@ impl Drive {
             self.is_confused = false;
             self.failed.clear();
         }
+    }
+
+    /// A broker has one connection for calls, one for records and one for each reader; others end when they are idle.
+    fn check_idle(&self) {
+        let mut idle: BTreeMap<&Address, usize> = BTreeMap::new();
+        for conn in self.conns.values().filter(|conn| conn.unanswered == 0) {
+            *idle.entry(&conn.address).or_default() += 1;
+        }
+        let most = 2 + self.ledger.live_readers().count();
+        let more = idle.iter().find(|(_, count)| **count > most);
+        assert!(more.is_none(), "{more:?} connections have nothing to do, {most} would do");
     }
 
     /// When the brokers are known, bootstrap servers' connections end as soon as they have nothing to do.

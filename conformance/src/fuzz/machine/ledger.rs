@@ -200,7 +200,7 @@ impl Ledger {
         self.writers.values().map(|writer| writer.places.len()).sum()
     }
 
-    fn live_readers(&self) -> impl Iterator<Item = &Reader> {
+    pub(super) fn live_readers(&self) -> impl Iterator<Item = &Reader> {
         self.readers.values().filter(|reader| !reader.is_closed)
     }
 

@@ -44,9 +44,10 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         [&[NEXT_TIMEOUT; 4][..], &[3, 4, 5, 6, 7].map(|conn| [PULL, 3, conn]).concat()].concat();
     let stored = [ANSWER, 0, 0, 6, ANSWER, 0, 0, 7];
     let refused = [ANSWER, 4, 0, 4, 17, 0, ANSWER, 0, 0, 3, ANSWER, 0, 0, 5];
-    let chance = [PULL, 3, 0, ANSWER, 7, 0, 0, 1, 2, PULL, 3, 1, ANSWER, 9, 0, 0, 2, 0, 20, 3, 0, 9, 9];
-    let garbage = [PULL, 3, 0, ANSWER, 11, 0, 0, 2, 3, 1, 2, 3, ANSWER, 12, 0, 0, NEXT_TIMEOUT];
-    let silence = [PULL, 3, 0, ANSWER, 15, 0, 0, PASS, 19, 90, NEXT_TIMEOUT];
+    // The only request of the first broker's connection is answered wrongly.
+    let call = [CALM, CALL, 0, 0, PULL, 3, 0];
+    let wrong =
+        |answer: &[u8]| with(USUAL, &[&call, answer, &[CALL, 0, 0, PULL, 3, 0, NEXT_TIMEOUT], written]);
     vec![
         with(USUAL, &[by_hand, RECORDS, by_hand, by_hand, &[CONSUME, 0, 0, NEXT_TIMEOUT]]),
         with(USUAL, &[written, &[CONSUME, 0, 0, CONSUME, 0, 0], RECORDS, &[FLUSH, 0], GO]),
@@ -72,9 +73,17 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         with(USUAL, &[&late_calls, written, &[PASS, 19, 255]]),
         // One of the leaders refuses the reader for good, while others have something for it.
         with(USUAL, &[written, RECORDS, &asked, &stored, &refused, GO]),
-        // Answers by chance, nearly right ones, garbage, one that comes twice, one that never comes.
-        with(USUAL, &[by_hand, &chance, written]),
-        with(USUAL, &[by_hand, &garbage, written]),
-        with(USUAL, &[by_hand, &silence, written]),
+        // By chance, nearly right, garbage in a frame and without one, twice, with another id, another's answer, never.
+        wrong(&[ANSWER, 7, 0, 0, 1, 2]),
+        wrong(&[ANSWER, 9, 0, 0, 2, 0, 20, 3, 0, 9, 9, 0, 5, 8]),
+        wrong(&[ANSWER, 11, 0, 0, 2, 3, 1, 2, 3]),
+        wrong(&[ANSWER, 11, 5, 0, 3, 0, 0, 4]),
+        wrong(&[ANSWER, 12, 6, 0]),
+        wrong(&[ANSWER, 13, 0, 0, 3]),
+        wrong(&[ANSWER, 14, 0, 0, 3]),
+        wrong(&[ANSWER, 15, 0, 0, PASS, 19, 90]),
+        // The very first answers.
+        with(USUAL, &[&[CONNECT, 0, PULL, 3, 0, ANSWER, 9, 0, 0, 1, 0, 6, 1, 0, 2, 1], written]),
+        with(USUAL, &[by_hand, by_hand, &[PULL, 3, 0, ANSWER, 7, 0, 0, 9, 9], written]),
     ]
 }

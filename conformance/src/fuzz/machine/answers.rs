@@ -40,6 +40,12 @@ impl Run<'_> {
         self.drive.cluster.answer(asked, broker, twist)
     }
 
+    /// The broker's right answer, of which something else is going to be made.
+    fn right(&mut self, conn: ConnId, asked: &Asked) -> Vec<u8> {
+        let broker = self.drive.cluster.broker_at(&self.drive.conns[&conn].address);
+        self.drive.cluster.answer(asked, broker, Twist::NONE)
+    }
+
     pub(super) fn answer_with(&mut self, conn: ConnId, asked: Asked, twist: Twist) {
         let frame = self.told(conn, &asked, twist);
         let Some(to) = self.drive.conns.get_mut(&conn) else { return };
@@ -66,9 +72,9 @@ impl Run<'_> {
             7 | 8 => self.by_chance(&asked),
             9 | 10 => self.nearly_right(conn, &asked),
             11 => self.garbage(&asked),
-            12 => framed(&self.told(conn, &asked, Twist::NONE)).repeat(2),
+            12 => framed(&self.right(conn, &asked)).repeat(2),
             13 => {
-                let mut frame = self.told(conn, &asked, Twist::NONE);
+                let mut frame = self.right(conn, &asked);
                 let other = asked.correlation.wrapping_add(1 + i32::from(self.choices.byte()));
                 frame[..4].copy_from_slice(&other.to_be_bytes());
                 framed(&frame)
@@ -108,7 +114,7 @@ impl Run<'_> {
 
     /// The right one, with a few bytes changed.
     fn nearly_right(&mut self, conn: ConnId, asked: &Asked) -> Vec<u8> {
-        let mut frame = self.told(conn, asked, Twist::NONE);
+        let mut frame = self.right(conn, asked);
         for _ in 0..=self.choices.below(3) {
             // Mostly behind the correlation id.
             let at = (4 + usize::from(self.choices.word())) % frame.len();

@@ -80,8 +80,10 @@ async fn move_leaders<P: Place>(scene: &Scene<P>, client: &P::Client, topic: &st
             partitions: (0..moved.len() as i32).collect(),
             ..Default::default()
         };
-        let request = ElectLeadersRequest { topic_partitions: Some(vec![asked]), ..Default::default() };
-        client.call(Call::new(request).to(Target::Controller)).await?;
+        // Real brokers hang up on those who wait for long, and a busy controller may let them wait.
+        let topic_partitions = Some(vec![asked]);
+        let request = ElectLeadersRequest { topic_partitions, timeout_ms: 2000, ..Default::default() };
+        client.call(Call::new(request).to(Target::Controller).repeatable()).await?;
         let leaders = scene.leaders(client, topic).await?;
         if leaders.iter().map(|(leader, _)| *leader).eq(wanted.iter().copied()) {
             return Ok(());

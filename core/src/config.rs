@@ -19,6 +19,13 @@ pub struct Address {
     pub port: u16,
 }
 
+impl Address {
+    /// Where a broker listens, as an answer tells it; none if that is no port.
+    pub(crate) fn of_broker(host: &str, port: i32) -> Option<Self> {
+        Some(Address { host: host.to_owned(), port: u16::try_from(port).ok()? })
+    }
+}
+
 impl FromStr for Address {
     type Err = Error;
 

@@ -156,9 +156,9 @@ fn coordinator(key: &str, mut answer: FindCoordinatorResponse, version: i16) -> 
     if !found.error_code.is_ok() {
         return rejected(found.error_code, found.error_message.map(|message| message.to_string()));
     }
-    match u16::try_from(found.port) {
-        Ok(port) if port > 0 && found.node_id.0 >= 0 && !found.host.is_empty() => {
-            Ok((found.node_id, Address { host: found.host.to_string(), port }))
+    match Address::of_broker(&found.host, found.port) {
+        Some(address) if address.port > 0 && found.node_id.0 >= 0 && !address.host.is_empty() => {
+            Ok((found.node_id, address))
         }
         _ => nobody("no broker"),
     }

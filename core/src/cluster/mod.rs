@@ -393,9 +393,8 @@ impl Cluster {
         self.refresh.failures = 0;
         self.brokers.clear();
         for broker in &answer.brokers {
-            if let Ok(port) = u16::try_from(broker.port) {
-                self.brokers.insert(broker.node_id, Address { host: broker.host.to_string(), port });
-            }
+            let address = Address::of_broker(&broker.host, broker.port);
+            self.brokers.extend(address.map(|address| (broker.node_id, address)));
         }
         let live: BTreeSet<Node> = self.brokers.keys().map(|id| Node::Broker(*id)).collect();
         self.health.retain(|node, _| matches!(node, Node::Seed(_)) || live.contains(node));

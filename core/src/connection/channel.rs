@@ -154,11 +154,6 @@ impl Channel {
         !lock(&self.unsent).is_empty()
     }
 
-    /// Bytes to be written.
-    pub fn unsent_bytes(&self) -> usize {
-        lock(&self.unsent).len()
-    }
-
     /// Calls `write` with what is to be written next, and takes off as many bytes as it says it has written. To be called by one
     /// thread at a time.
     ///

@@ -208,32 +208,8 @@ impl Visitor for CodeCollector {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::tests::Everything;
     use crate::protocol::{APIS, AnyMessage};
-    use crate::wire::{Str, Supplier, TaggedField};
-
-    /// Gives every field something, and each secret the same.
-    struct Everything;
-
-    impl Supplier for Everything {
-        fn fixed(&mut self, _: &'static Field, _: Event<'_>, bytes: &mut [u8]) {
-            bytes.fill(1);
-        }
-        fn text(&mut self, field: &'static Field, _: bool) -> Option<Str> {
-            Some(if field.is_secret() { "sesame" } else { "plain" }.into())
-        }
-        fn bytes(&mut self, _: &'static Field, _: bool) -> Option<Bytes> {
-            Some(Bytes::from_static(b"sesame"))
-        }
-        fn count(&mut self, _: &'static Field, _: bool) -> Option<usize> {
-            Some(1)
-        }
-        fn is_present(&mut self, _: &'static Field) -> bool {
-            true
-        }
-        fn unknown_tagged_fields(&mut self) -> Vec<TaggedField> {
-            Vec::new()
-        }
-    }
 
     struct Answered;
 

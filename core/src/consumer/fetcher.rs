@@ -549,9 +549,7 @@ impl Fetcher {
             let hint = &data.current_leader;
             if hint.leader_id.0 >= 0 {
                 let endpoint = endpoints.get(&hint.leader_id);
-                let address = endpoint.and_then(|e| {
-                    Some(Address { host: e.host.to_string(), port: u16::try_from(e.port).ok()? })
-                });
+                let address = endpoint.and_then(|e| Address::of_broker(&e.host, e.port));
                 let (leader, epoch) = (hint.leader_id, hint.leader_epoch);
                 let (topic, partition) = (self.config.topic.clone(), data.partition_index);
                 ctx.cluster.on_leader_hint(LeaderHint { topic, partition, leader, epoch, address });

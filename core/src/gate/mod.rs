@@ -1,7 +1,7 @@
 //! The one gate to the machine: lock, mutate, take the outputs, unlock; then carry them out.
 //!
 //! Rules:
-//! - Only `Gate::locked` locks the machine. What must keep its order (fetched data, results) is handed on under the lock;
+//! - Only `Gate::enter` locks the machine. What must keep its order (fetched data, results) is handed on under the lock;
 //!   connects, jobs, notices and wakers come after it is released. A job's result goes through the gate again.
 //! - No code of users runs under the lock, nor do encoding, decoding, compression or the freeing of large buffers.
 //! - The machine knows ids; what they stand for (who waits, where records gather, an inbox) is kept here.
@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::task::Waker;
 
 use bytes::Bytes;
@@ -120,7 +120,7 @@ struct Effects {
     waiting: Vec<Waiting>,
     timeout: Option<Instant>,
     /// One that has panicked, with all that it holds.
-    machine: Option<Machine>,
+    machine: Option<Box<Machine>>,
     /// The client has ended by a panic.
     stop: bool,
 }
@@ -304,11 +304,16 @@ impl Gate {
         result
     }
 
-    /// The only place where the machine is locked.
-    fn locked<T: Default>(&self, now: Now, effects: &mut Effects, f: impl FnOnce(&mut Inner, Now) -> T) -> T {
+    /// The only place where the machine is locked. Another thread may have come first with a later time: that one counts.
+    fn enter(&self, now: Now) -> (MutexGuard<'_, Inner>, Now) {
         let mut inner = lock(&self.inner);
         inner.now = inner.now.max(now.mono);
         let now = Now { mono: inner.now, ..now };
+        (inner, now)
+    }
+
+    fn locked<T: Default>(&self, now: Now, effects: &mut Effects, f: impl FnOnce(&mut Inner, Now) -> T) -> T {
+        let (mut inner, now) = self.enter(now);
         let whole = catch_unwind(AssertUnwindSafe(|| {
             let result = f(&mut inner, now);
             inner.take_outputs(&self.me, effects);
@@ -336,8 +341,7 @@ impl Gate {
         let now = self.driver.now();
         let mut effects = Effects::default();
         {
-            let mut inner = lock(&self.inner);
-            let now = Now { mono: inner.now.max(now.mono), ..now };
+            let (mut inner, now) = self.enter(now);
             inner.end(&self.config, now, &mut effects, error);
         }
         self.carry_out(now, effects);
@@ -466,7 +470,7 @@ impl Inner {
         #[cfg(feature = "recording")]
         machine.replace(&mut self.machine, &error);
         machine.command(now, Command::Shutdown(error.clone()));
-        effects.machine = Some(std::mem::replace(&mut self.machine, machine));
+        effects.machine = Some(Box::new(std::mem::replace(&mut self.machine, machine)));
         for (_, waiting) in std::mem::take(&mut self.operations) {
             effects.wakers.extend(waiting.slot.put(Err(error.clone())));
             effects.waiting.push(waiting);

@@ -64,7 +64,7 @@ use crate::cluster::{Cluster, Lane, Node};
 use crate::config::Config;
 use crate::consumer::{self, Fetcher};
 use crate::context::{Ctx, Routed};
-use crate::error::Error;
+use crate::error::{CloseReason, Error};
 use crate::producer::{self, Sender};
 use crate::protocol::BrokerId;
 use crate::rng::Rng;
@@ -464,7 +464,7 @@ impl Machine {
             self.with_writer(now, writer, |sender, ctx| sender.shut_down(ctx, error.clone()));
         }
         for conn in self.links.keys().copied().collect::<Vec<_>>() {
-            self.close(now, conn, crate::error::CloseReason::Shutdown);
+            self.close(now, conn, CloseReason::Shutdown);
         }
         self.replies.clear();
         self.shared.requests.clear();

@@ -62,17 +62,16 @@ impl Accumulator {
         match output {
             Output::Topic { topic, view } => self.on_topic(&topic, view, wakers),
             Output::Settled(Settled { slot, batch, first, records, outcome }) => {
-                let gather = self.gather(slot);
-                wakers.extend(
-                    gather.into_iter().flat_map(|g| g.settle(batch, first, records, outcome.clone())),
-                );
+                if let Some(gather) = self.gather(slot) {
+                    wakers.append(&mut gather.settle(batch, first, records, outcome));
+                }
             }
             Output::Released { bytes, buffer } => {
                 wakers.append(&mut self.budget.release(bytes));
                 dropped.push(buffer);
             }
             Output::Reserved { bytes } => self.budget.take(bytes),
-            Output::Closed => self.gathers().iter().for_each(|gather| gather.close()),
+            Output::Closed => self.close(),
             Output::Work(_) | Output::Gone => {}
         }
     }

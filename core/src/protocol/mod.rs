@@ -152,4 +152,4 @@ apis! {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

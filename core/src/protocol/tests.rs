@@ -447,6 +447,30 @@ fn printing_leaves_out_defaults_secrets_and_data() {
     assert_eq!(format!("{corners:?}"), "Corners { ratio: -0.5, six: [1, -2] }");
 }
 
+/// Gives every field something, and each secret the same.
+pub(crate) struct Everything;
+
+impl crate::wire::Supplier for Everything {
+    fn fixed(&mut self, _: &'static Field, _: Event<'_>, bytes: &mut [u8]) {
+        bytes.fill(1);
+    }
+    fn text(&mut self, field: &'static Field, _: bool) -> Option<Str> {
+        Some(if field.is_secret() { "sesame" } else { "plain" }.into())
+    }
+    fn bytes(&mut self, _: &'static Field, _: bool) -> Option<Bytes> {
+        Some(Bytes::from_static(b"sesame"))
+    }
+    fn count(&mut self, _: &'static Field, _: bool) -> Option<usize> {
+        Some(1)
+    }
+    fn is_present(&mut self, _: &'static Field) -> bool {
+        true
+    }
+    fn unknown_tagged_fields(&mut self) -> Vec<TaggedField> {
+        Vec::new()
+    }
+}
+
 #[test]
 fn every_message_that_carries_a_secret_hides_it() {
     struct Secrets(usize);
@@ -454,27 +478,6 @@ fn every_message_that_carries_a_secret_hides_it() {
         fn event(&mut self, field: &'static Field, event: Event<'_>) {
             let holds_data = matches!(event, Event::Bytes(_) | Event::Text(_));
             self.0 += usize::from(holds_data && field.is_secret());
-        }
-    }
-    struct Everything;
-    impl crate::wire::Supplier for Everything {
-        fn fixed(&mut self, _: &'static Field, _: Event<'_>, bytes: &mut [u8]) {
-            bytes.fill(1);
-        }
-        fn text(&mut self, _: &'static Field, _: bool) -> Option<Str> {
-            Some("sesame".into())
-        }
-        fn bytes(&mut self, _: &'static Field, _: bool) -> Option<Bytes> {
-            Some(Bytes::from_static(b"sesame"))
-        }
-        fn count(&mut self, _: &'static Field, _: bool) -> Option<usize> {
-            Some(1)
-        }
-        fn is_present(&mut self, _: &'static Field) -> bool {
-            true
-        }
-        fn unknown_tagged_fields(&mut self) -> Vec<TaggedField> {
-            Vec::new()
         }
     }
     let mut carriers = Vec::new();

@@ -87,11 +87,6 @@ impl SendQueue {
         self.segments.is_empty()
     }
 
-    /// Bytes that are not written yet.
-    pub fn len(&self) -> usize {
-        self.segments.iter().map(Bytes::len).sum()
-    }
-
     /// Puts what is left of an earlier queue before this one.
     pub fn put_before(&mut self, mut earlier: SendQueue) {
         earlier.segments.append(&mut self.segments);

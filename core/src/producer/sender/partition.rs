@@ -131,21 +131,21 @@ impl Partition {
         self.oldest = [self.oldest, left.oldest].into_iter().flatten().min();
     }
 
-    /// What the answer to the batch in flight of this order means; `None` if there is no such batch.
-    pub(super) fn judge(&self, order: u64, code: ErrorCode, base_offset: i64) -> Option<Verdict> {
-        let batch = self.in_flight.iter().find(|batch| batch.order == order)?;
+    /// What the answer to the batch in flight of this order means; `None` if there is no such batch. The batch keeps in mind
+    /// whether it may be written.
+    pub(super) fn judge(&mut self, order: u64, code: ErrorCode, base_offset: i64) -> Option<Verdict> {
+        let batch = self.in_flight.iter_mut().find(|batch| batch.order == order)?;
+        batch.maybe_written |= may_be_written(code, base_offset);
         // The halves of a batch that was written after all would not be known as its duplicates.
-        let maybe_written = batch.maybe_written || may_be_written(code, base_offset);
-        let splittable = batch.records > 1 && !batch.abandoned && !maybe_written;
+        let splittable = batch.records > 1 && !batch.abandoned && !batch.maybe_written;
+        let is_old = batch.format != MessageFormat::V2;
         // A batch that a job holds is neither here nor there.
         let oldest =
             self.working == 0 && self.sealed.iter().chain(&self.in_flight).all(|other| other.order >= order);
         let numbered = self.identity != NO_IDENTITY;
         Some(match Action::on(code) {
             // Some announce versions of Produce that they do not take.
-            Action::Fail if batch.format != MessageFormat::V2 && code == ErrorCode::UNSUPPORTED_VERSION => {
-                Verdict::Reformat
-            }
+            Action::Fail if is_old && code == ErrorCode::UNSUPPORTED_VERSION => Verdict::Reformat,
             Action::Done => Verdict::Written,
             Action::OutOfOrder | Action::Renumber if !numbered => Verdict::Refused,
             Action::OutOfOrder if !oldest => Verdict::Again,
@@ -278,14 +278,14 @@ mod tests {
             ),
         ];
         for (circumstance, order, change, verdicts) in table {
-            let partition = partition(change);
+            let mut partition = partition(change);
             for (code, verdict) in codes.into_iter().zip(verdicts) {
                 let judged = partition.judge(order, ErrorCode(code), -1);
                 assert_eq!(judged, Some(verdict), "{circumstance}, code {code}");
             }
             assert_eq!(partition.judge(3, ErrorCode::NONE, 0), None, "no such batch");
         }
-        let abandoned = partition(|p| p.in_flight[0].abandoned = true);
+        let mut abandoned = partition(|p| p.in_flight[0].abandoned = true);
         assert_eq!(abandoned.judge(2, ErrorCode::MESSAGE_TOO_LARGE, -1), Some(Refused));
         // The offset tells that it had been appended before.
         assert_eq!(partition(|_| {}).judge(2, ErrorCode::MESSAGE_TOO_LARGE, 7), Some(Refused));

@@ -16,7 +16,6 @@ use crate::context::Routed;
 use crate::error::{Error, Fate, WriteError};
 use crate::notice::Notice;
 use crate::producer::job::Work;
-use crate::producer::outcome::may_be_written;
 use crate::protocol::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceData,
 };
@@ -124,9 +123,8 @@ impl Sender {
                 let Some((slot, order)) = slot.and_then(|slot| batches.remove_entry(slot)) else { continue };
                 let hint = &response.current_leader;
                 if hint.leader_id.0 >= 0 {
-                    let address = endpoints.get(&hint.leader_id).and_then(|e| {
-                        Some(Address { host: e.host.to_string(), port: u16::try_from(e.port).ok()? })
-                    });
+                    let endpoint = endpoints.get(&hint.leader_id);
+                    let address = endpoint.and_then(|e| Address::of_broker(&e.host, e.port));
                     ctx.cluster.on_leader_hint(LeaderHint {
                         topic: name.clone(),
                         partition: response.index,
@@ -162,8 +160,6 @@ impl Sender {
         };
         let partition = &mut self.partitions[slot];
         let Some(verdict) = partition.judge(order, code, base_offset) else { return };
-        let maybe_written = may_be_written(code, base_offset);
-        let at = (slot, order);
         match verdict {
             Verdict::Written => {
                 let offset = Some(base_offset).filter(|offset| *offset >= 0);
@@ -171,8 +167,6 @@ impl Sender {
                 return self.on_done(ctx, (node, slot, order), offset, appended);
             }
             Verdict::Refused => {
-                let unknown = partition.in_flight.iter_mut().find(|batch| batch.order == order);
-                unknown.into_iter().for_each(|batch| batch.maybe_written |= maybe_written);
                 let error = WriteError { fate: Fate::Rejected, cause: error };
                 return self.on_failed(ctx, slot, order, error);
             }
@@ -192,6 +186,6 @@ impl Sender {
             }
             Verdict::Again => {}
         }
-        self.on_retriable(ctx, at, Arc::new(error), maybe_written);
+        self.on_retriable(ctx, (slot, order), Arc::new(error), false);
     }
 }

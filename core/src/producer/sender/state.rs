@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::partition::Partition;
 use crate::config::{Config, WriterConfig};
 use crate::context::{Ctx, OpId, Subject, WriterId};
-use crate::error::{Error, WriteError};
+use crate::error::{Error, Fate, WriteError};
 use crate::notice::Notice;
 use crate::producer::completion::Outcome;
 use crate::producer::job::{Batch, Job, News, Settled, Work};
@@ -242,7 +242,7 @@ impl Sender {
         let partition = &mut self.partitions[slot];
         let Some(batch) = partition.take_in_flight(order) else { return };
         partition.roll_back(&batch);
-        let fate = if batch.maybe_written { batch.fate() } else { error.fate };
+        let fate = if batch.maybe_written { Fate::Unknown } else { error.fate };
         self.finish(ctx, slot, batch, Err(WriteError { fate, ..error }));
     }
 

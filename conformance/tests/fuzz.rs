@@ -21,7 +21,7 @@ const FINDINGS: [(&str, &str, Input); 4] = [
     ("records", "a zstd window of 64 MiB was allocated whatever the limit", zstd_with_a_large_window),
     ("records", "equal headers were not equal, for the length of a varint", header_with_a_long_varint),
     ("machine", "a coordinator's lookup was outstanding after the shutdown", lookup_at_the_shutdown),
-    ("machine", "a reader was told of data behind its end", data_behind_an_error),
+    ("machine", "a reader was told of data after its end", data_behind_an_error),
 ];
 
 /// Once the cluster is known, a call to a group's coordinator; then nothing more.

@@ -243,7 +243,7 @@ fn read(module: &str, file: &str, tokens: &[&str], modules: &mut Modules) {
                 }
                 found.names.extend(names);
             }
-            // Behind a dot are fields and methods.
+            // After a dot are fields and methods.
             _ if is_word(token) && before != "." => {
                 let mut path = vec![(*token).to_owned()];
                 while let Some(["::", next]) = rest.get(size..size + 2)

@@ -12,7 +12,7 @@ const HELP: &str = "\
 Usage: milena-conformance replay FILE [OPTIONS]
 
 Runs the machine of a client again, with all that went into it when it was recorded, checks that the same comes out, and tells
-what happened line by line: seconds since the beginning, an event, and behind arrows what came of it. FILE holds what
+what happened line by line: seconds since the beginning, an event, and after arrows what came of it. FILE holds what
 Recording::to_bytes gave; only the version of Milena that made it can replay it.
 
 Options:
@@ -41,7 +41,7 @@ pub fn run(parser: &mut Parser) -> Result<(), Failure> {
             written = writeln!(stdout, "{line}");
         }
     });
-    // What differs is told behind the story that led there.
+    // What differs is told after the story that led there.
     let written = written.and_then(|()| stdout.flush());
     let replayed = replayed.map_err(|error| failed(&error))?;
     let time = replayed.time.as_secs_f64();

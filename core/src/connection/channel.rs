@@ -128,7 +128,7 @@ impl Channel {
         lock(&self.incoming).answers.pop_front()
     }
 
-    /// Puts a request into bytes, behind those before it. The machine must be told of the result
+    /// Puts a request into bytes, after those before it. The machine must be told of the result
     /// ([`Input::Encoded`](crate::machine::Input)) if there is any.
     pub fn send(&self, transmit: Transmit) -> Option<Encoded> {
         let Transmit { request, version, correlation, answered } = transmit;

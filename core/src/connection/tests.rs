@@ -440,7 +440,7 @@ fn a_channel_tells_what_it_cannot_encode_and_expects_no_answer_to_it() {
     assert_eq!(channel.poll_answer().map(|answered| answered.correlation), Some(2));
 }
 
-/// Nobody waits for a socket that takes nothing: what is sent meanwhile comes behind what is being written.
+/// Nobody waits for a socket that takes nothing: what is sent meanwhile comes after what is being written.
 #[test]
 fn a_request_can_be_sent_while_others_are_written() {
     let (apart, together) = (channel(), channel());

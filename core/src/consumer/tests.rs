@@ -418,7 +418,7 @@ fn an_error_of_one_partition_pauses_that_one() {
     assert_eq!(both, [(0, 0), (1, 2)]);
 }
 
-/// Found by the fuzz target `machine`: data that came later, or with the error, was told behind the end.
+/// Found by the fuzz target `machine`: data that came later, or with the error, was told after the end.
 #[test]
 fn nothing_follows_the_end_of_a_reader() {
     let mut world = reading(&[(1, 0), (2, 0), (1, 0)], |_| {});

@@ -338,7 +338,7 @@ impl World {
         }
     }
 
-    /// A broker sends a frame, of which this is what comes behind its length.
+    /// A broker sends a frame, of which this is what comes after its length.
     pub(crate) fn frame(&mut self, conn: ConnId, frame: &[u8]) {
         let Some(channel) = self.channels.get(&conn) else { return };
         let received = channel.receive(&[&(frame.len() as i32).to_be_bytes(), frame].concat());

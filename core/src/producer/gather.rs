@@ -52,7 +52,7 @@ struct State {
     closed: bool,
     /// Size of the last batch, a guess for the next.
     last_bytes: usize,
-    /// Batches not yet acknowledged, oldest first (some behind the oldest may be).
+    /// Batches not yet acknowledged, oldest first (some after the oldest may be).
     outstanding: VecDeque<Arc<Completion>>,
     /// The id of the first of those; the others follow.
     oldest: u64,

@@ -47,7 +47,7 @@ impl fmt::Debug for Gathered {
     }
 }
 
-/// What is left in a gathering place behind what was taken out of it.
+/// What is left in a gathering place after something was taken out of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Left {

@@ -116,7 +116,7 @@ impl Run<'_> {
     fn nearly_right(&mut self, conn: ConnId, asked: &Asked) -> Vec<u8> {
         let mut frame = self.right(conn, asked);
         for _ in 0..=self.choices.below(3) {
-            // Mostly behind the correlation id.
+            // Mostly after the correlation id.
             let at = (4 + usize::from(self.choices.word())) % frame.len();
             frame[at] = match self.choices.byte() {
                 change @ 0..8 => frame[at] ^ 1 << change,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::sim::Random;
 
-/// Each choice takes a byte or a few; behind the end every byte is zero.
+/// Each choice takes a byte or a few; past the end every byte is zero.
 #[derive(Debug)]
 pub(super) struct Choices<'a>(pub(super) &'a [u8]);
 

@@ -221,7 +221,7 @@ impl Drive {
             Output::Notice(Notice::ConnectionReady { address, .. }) => drop(self.failed.remove(&address)),
             Output::Notice(Notice::ConnectionRefused { conn, address, .. }) => {
                 let (last, gone) = self.ended.as_ref().expect("it has just ended");
-                assert_eq!(*last, conn, "the one that ended is told of");
+                assert_eq!(*last, conn, "the notice names the connection that ended");
                 if !gone.has_answered && !self.is_confused {
                     let (at, waiting) = (self.now.mono, self.waiting);
                     self.failed.insert(address, Failed { at, waiting });

@@ -184,7 +184,7 @@ impl Run<'_> {
         let bytes = match reader.unread.pop_front() {
             Some(chunk) => {
                 let mut opened = Opened::new(chunk, &reader.config);
-                // One that can't be read is an error, and reading goes on behind it.
+                // One that can't be read is an error, and reading goes on after it.
                 while opened.next_message().is_some() {}
                 opened.bytes()
             }

@@ -39,13 +39,16 @@ struct Hand {
 
 impl Hand {
     fn now(&self) -> Now {
-        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let mono = milena_core::Instant::from_micros(self.start.elapsed().as_micros() as u64);
-        Now { mono, wall: wall.as_millis() as i64 }
+        let wall = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_millis() as i64;
+        Now { mono: milena_core::Instant::from_micros(self.start.elapsed().as_micros() as u64), wall }
     }
 
     fn command(&mut self, command: Command) {
         self.machine.command(self.now(), command);
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.machine.handle(self.now(), input);
     }
 
     /// Does what the machine wants until there is something for the caller.
@@ -56,15 +59,17 @@ impl Hand {
                     Output::Connect { conn, address } => match connect(&address) {
                         Ok(socket) => {
                             self.sockets.insert(conn, (socket, Channel::new(conn, &self.config)));
-                            self.machine.handle(self.now(), Input::Connected { conn });
+                            self.handle(Input::Connected { conn });
                         }
-                        Err(error) => self.closed(conn, CloseReason::connect(&error)),
+                        Err(error) => {
+                            self.handle(Input::Closed { conn, reason: CloseReason::connect(&error) })
+                        }
                     },
                     Output::Close { conn } => drop(self.sockets.remove(&conn)),
                     Output::Ready { .. } => {}
                     Output::Writer(_, writer::Output::Work(job)) => {
                         let worked = job.run(&self.batches);
-                        self.machine.handle(self.now(), Input::Worked(vec![worked]));
+                        self.handle(Input::Worked(vec![worked]));
                     }
                     Output::Notice(notice) => println!("({notice})"),
                     output => return output,
@@ -75,7 +80,7 @@ impl Hand {
             }
             for conn in self.sockets.keys().copied().collect::<Vec<_>>() {
                 if let Err(reason) = self.pump(conn) {
-                    self.closed(conn, reason);
+                    self.handle(Input::Closed { conn, reason });
                 }
             }
             if self.machine.poll_timeout().is_some_and(|at| at <= self.now().mono) {
@@ -109,10 +114,6 @@ impl Hand {
         received
     }
 
-    fn closed(&mut self, conn: ConnId, reason: CloseReason) {
-        self.machine.handle(self.now(), Input::Closed { conn, reason });
-    }
-
     /// Ten records for the first partition, in one batch.
     fn gather(&mut self, view: &TopicView) {
         let mut builder = BatchBuilder::with_capacity(1024);
@@ -121,10 +122,8 @@ impl Hand {
         }
         let (batch, created, reserved) = (BatchId(0), self.now().mono, builder.capacity());
         self.batches.borrow_mut().push_back(Gathered { batch, builder, created, reserved });
-        self.command(Command::Writer(
-            WRITER,
-            writer::Command::Gathered { slot: view.slots[0], news: News::First },
-        ));
+        let gathered = writer::Command::Gathered { slot: view.slots[0], news: News::First };
+        self.command(Command::Writer(WRITER, gathered));
     }
 }
 
@@ -146,9 +145,7 @@ pub(crate) fn by_hand(bootstrap: &str, topic: &str) -> Result<Vec<String>, Box<d
     let new =
         CreatableTopic { name: topic.into(), num_partitions: 1, replication_factor: 1, ..Default::default() };
     let request = CreateTopicsRequest { topics: vec![new], timeout_ms: 10_000, ..Default::default() };
-    let mut ask = Ask::new(Arc::new(request), Target::Controller);
-    ask.timeout = Some(Duration::from_secs(10));
-    hand.command(Command::Ask(OpId(0), ask));
+    hand.command(Command::Ask(OpId(0), Ask::new(Arc::new(request), Target::Controller)));
     let mut reading = ReaderConfig::new(topic);
     reading.until = Until::End;
     let mut read = Vec::new();
@@ -156,10 +153,8 @@ pub(crate) fn by_hand(bootstrap: &str, topic: &str) -> Result<Vec<String>, Box<d
         match hand.next() {
             Output::Done { result, .. } => {
                 println!("created: {:?}", result?);
-                hand.command(Command::Writer(
-                    WRITER,
-                    writer::Command::Open(Arc::new(WriterConfig::new(topic))),
-                ));
+                let writing = Arc::new(WriterConfig::new(topic));
+                hand.command(Command::Writer(WRITER, writer::Command::Open(writing)));
                 hand.command(Command::Writer(WRITER, writer::Command::Topic(topic.into())));
             }
             Output::Writer(_, writer::Output::Topic { view, .. }) => hand.gather(&view?),
@@ -170,9 +165,8 @@ pub(crate) fn by_hand(bootstrap: &str, topic: &str) -> Result<Vec<String>, Box<d
             Output::Reader(_, reader::Output::Fetched(chunk)) => {
                 let mut opened = Opened::new(chunk, &reading);
                 while let Some(message) = opened.next_message().transpose()? {
-                    read.push(
-                        String::from_utf8_lossy(message.value.as_deref().unwrap_or_default()).into_owned(),
-                    );
+                    let value = message.value.as_deref().unwrap_or_default();
+                    read.push(String::from_utf8_lossy(value).into_owned());
                 }
                 hand.command(Command::Reader(READER, reader::Command::Consumed(opened.bytes())));
             }
@@ -185,12 +179,9 @@ pub(crate) fn by_hand(bootstrap: &str, topic: &str) -> Result<Vec<String>, Box<d
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let mut cluster = None;
-    let bootstrap = match std::env::args().nth(1) {
-        Some(address) => address,
-        None => cluster.insert(Cluster::start()?).bootstrap(),
-    };
-    let topic = format!("by-hand-{}", SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis());
+    let cluster = Cluster::start()?;
+    let bootstrap = std::env::args().nth(1).unwrap_or_else(|| cluster.bootstrap());
+    let topic = format!("by-hand-{}", SystemTime::UNIX_EPOCH.elapsed()?.as_millis());
     by_hand(&bootstrap, &topic)?.iter().for_each(|record| println!("read {record}"));
     Ok(())
 }

@@ -222,6 +222,34 @@ fn of_a_refused_batch_an_earlier_copy_may_still_be_written() {
     assert_eq!(run.result, Ok((Fate::Unknown, refused, 1, 2)));
 }
 
+/// What a client says of itself stands between what the network did, and belongs to what two runs are compared by.
+#[test]
+fn the_trace_shows_notices() {
+    let cluster = ClusterOptions {
+        nodes: 3,
+        replication: 3,
+        topics: vec![("events".to_owned(), 1)],
+        ..Default::default()
+    };
+    let run = sim::run(1, Options { cluster, ..Default::default() }, async |world| {
+        let client = world.client(world.config(), 0).unwrap();
+        let writer = client.writer(WriterConfig::new("events")).unwrap();
+        writer.write(Record::new("v")).await.unwrap();
+        let old = world.cluster(|cluster| cluster.leader("events", 0)).unwrap();
+        let to = if old == BrokerId(1) { BrokerId(2) } else { BrokerId(1) };
+        world.fault(Fault::MoveLeader { topic: "events".into(), partition: 0, to }).unwrap();
+        writer.write(Record::new("v")).await.unwrap();
+        client.close();
+        (old, to)
+    });
+    let (old, to) = run.result.unwrap();
+    let story = run.trace.to_string();
+    let told = |text: &str| story.lines().any(|line| line.contains("client 0: ") && line.contains(text));
+    assert!(told("to bootstrap server") && told("is ready"), "{story}");
+    assert!(told("events/0: a batch of 1 records from sequence 1 again in"), "{story}");
+    assert!(told(&format!("events/0: leader broker {to} after broker {old}, epoch 1")), "{story}");
+}
+
 #[test]
 fn a_plan_that_makes_no_sense_starts_nothing() {
     let crash = Fault::Crash { broker: BrokerId(2), lose_page_cache: false };

@@ -36,8 +36,9 @@ const FIRST_TRUE_EPOCHS: i16 = 9;
 /// Answers in a row that can't be read, after which a peer counts as none that this client can talk to.
 pub(crate) const MAX_DAMAGED: u32 = 5;
 
-/// Topics kept for calls alone: each is a part of every metadata request.
-const MAX_CALLED: usize = 1000;
+/// Topics without a user that are kept: those of calls, each of which is a part of every metadata request, and what was known of
+/// others.
+const MAX_UNUSED: usize = 1000;
 
 /// A partition as the newest trusted answer described it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,9 @@ pub(crate) struct Topic {
     keep_until: Option<Instant>,
     /// A broker answered that it does not lead it: no further call goes by what is known here.
     doubted: bool,
+    /// It was not asked for since someone used it: the next answer is awaited. What was known stays until then, so that an
+    /// older leader is not believed in.
+    stale: bool,
     /// Since when the brokers say that it does not exist.
     missing_since: Option<Instant>,
     /// Why it can't be used; cleared when someone asks for it anew.
@@ -166,7 +170,7 @@ impl Cluster {
 
     /// Starts using a topic: it is part of every metadata request until [`release`](Self::release).
     pub(crate) fn want(&mut self, topic: &Arc<str>) {
-        self.refresh.new_topic |= !self.topics.contains_key(topic);
+        self.refresh.new_topic |= self.topics.get(topic).is_none_or(|entry| entry.stale);
         let entry = self.topics.entry(topic.clone()).or_default();
         entry.users += 1;
         self.ask_again(topic);
@@ -175,7 +179,7 @@ impl Cluster {
     /// Forgets that a topic was missing: whoever calls this would like to know how it is now.
     pub(crate) fn ask_again(&mut self, topic: &str) {
         if let Some(topic) = self.topics.get_mut(topic)
-            && (topic.partitions.is_empty() || topic.error.is_some())
+            && (!topic.is_known() || topic.error.is_some())
         {
             topic.error = None;
             topic.missing_since = None;
@@ -187,26 +191,30 @@ impl Cluster {
         if let Some(entry) = self.topics.get_mut(topic) {
             entry.users -= 1;
             if entry.users == 0 && entry.keep_until.is_none() {
-                self.topics.remove(topic);
+                entry.stale = true;
             }
+            self.bound();
+        }
+    }
+
+    /// Forgets topics that have no user, if they are too many: the one first that calls used longest ago.
+    fn bound(&mut self) {
+        let unused = |entry: &(&Arc<str>, &Topic)| entry.1.users == 0;
+        if self.topics.iter().filter(unused).count() > MAX_UNUSED {
+            let oldest = self.topics.iter().filter(unused).min_by_key(|(_, entry)| entry.keep_until);
+            let oldest = oldest.map(|(name, _)| name.clone());
+            oldest.map(|name| self.topics.remove(&name));
         }
     }
 
     /// A call wants a leader of this topic, now and perhaps soon again.
     pub(crate) fn keep(&mut self, now: Instant, topic: &Arc<str>) {
         let keep_until = now + self.config.metadata_max_age.max(self.config.api_timeout);
-        if let Some(entry) = self.topics.get_mut(topic) {
-            entry.keep_until = Some(keep_until);
-            return;
+        if self.topics.get(topic).is_none_or(|entry| entry.stale) {
+            (self.refresh.new_topic, self.refresh.wanted) = (true, true);
         }
-        let called = |entry: &(&Arc<str>, &Topic)| entry.1.users == 0;
-        if self.topics.iter().filter(called).count() >= MAX_CALLED {
-            let oldest = self.topics.iter().filter(called).min_by_key(|(_, entry)| entry.keep_until);
-            let oldest = oldest.map(|(name, _)| name.clone());
-            oldest.map(|name| self.topics.remove(&name));
-        }
-        self.topics.insert(topic.clone(), Topic { keep_until: Some(keep_until), ..Topic::default() });
-        (self.refresh.new_topic, self.refresh.wanted) = (true, true);
+        self.topics.entry(topic.clone()).or_default().keep_until = Some(keep_until);
+        self.bound();
     }
 
     /// The leader of a partition for a call; `None` if that is not known just now.
@@ -253,14 +261,14 @@ impl Cluster {
     pub(crate) fn topic(&self, topic: &str) -> TopicState<'_> {
         match self.topics.get(topic) {
             Some(Topic { error: Some(error), .. }) => TopicState::Failed(error),
-            Some(topic) if !topic.partitions.is_empty() => TopicState::Known(topic),
+            Some(topic) if topic.is_known() => TopicState::Known(topic),
             _ => TopicState::Asking,
         }
     }
 
     /// How many topics are asked for.
     pub(crate) fn topics(&self) -> usize {
-        self.topics.len()
+        self.topics.values().filter(|topic| topic.is_asked_for()).count()
     }
 
     pub(crate) fn topic_id(&self, topic: &str) -> Uuid {
@@ -326,11 +334,13 @@ impl Cluster {
         (self.refresh.wanted, self.refresh.new_topic) = (false, false);
         let called =
             |topic: &Topic| topic.error.is_none() && topic.keep_until.is_some_and(|until| until > now);
-        self.topics.retain(|_, topic| topic.users > 0 || called(topic));
-        let topics = self
-            .topics
-            .keys()
-            .map(|name| MetadataRequestTopic { name: Some(Str::from(&**name)), ..Default::default() });
+        for topic in self.topics.values_mut().filter(|topic| topic.users == 0 && !called(topic)) {
+            (topic.keep_until, topic.stale) = (None, true);
+        }
+        self.topics.retain(|_, topic| topic.is_asked_for() || !topic.partitions.is_empty());
+        let topics = self.topics.iter().filter(|(_, topic)| topic.is_asked_for());
+        let topics = topics
+            .map(|(name, _)| MetadataRequestTopic { name: Some(Str::from(&**name)), ..Default::default() });
         let request = MetadataRequest {
             topics: Some(topics.collect()),
             allow_auto_topic_creation: self.config.allow_auto_topic_creation,
@@ -404,7 +414,8 @@ impl Cluster {
             let Some(name) = topic.name.as_deref() else { continue };
             let name = name.to_owned();
             let code = topic.error_code;
-            let Some((name, _)) = self.topics.get_key_value(&*name) else { continue };
+            let known = self.topics.get_key_value(&*name).filter(|(_, entry)| entry.is_asked_for());
+            let Some((name, _)) = known else { continue };
             let name = name.clone();
             if let Some(entry) = self.topics.get_mut(&name)
                 && !entry.update(now, &name, topic, &self.config, &mut self.notices)
@@ -416,7 +427,8 @@ impl Cluster {
             }
         }
         // A topic wanted after the request left is in no answer yet.
-        let open = |(_, topic): &(_, &Topic)| topic.error.is_none() && topic.partitions.is_empty();
+        let open =
+            |(_, topic): &(_, &Topic)| topic.error.is_none() && topic.is_asked_for() && !topic.is_known();
         if let Some((name, _)) = self.topics.iter().find(open) {
             settled = false;
             self.refresh.trouble.get_or_insert_with(|| Error::Rejected {
@@ -469,6 +481,14 @@ impl Cluster {
 }
 
 impl Topic {
+    fn is_known(&self) -> bool {
+        !self.partitions.is_empty() && !self.stale
+    }
+
+    fn is_asked_for(&self) -> bool {
+        self.users > 0 || self.keep_until.is_some()
+    }
+
     /// Takes over an answer; false if it does not settle what became of the topic.
     fn update(
         &mut self,
@@ -504,6 +524,7 @@ impl Topic {
         }
         self.missing_since = None;
         self.error = None;
+        self.stale = false;
         if self.id != answer.topic_id && !answer.topic_id.is_zero() {
             // Another topic of the same name: nothing that was known holds for it.
             self.id = answer.topic_id;

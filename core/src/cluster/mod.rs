@@ -314,7 +314,7 @@ impl Cluster {
 
     /// When the next request is due.
     pub(crate) fn poll_timeout(&self) -> Option<Instant> {
-        if self.refresh.in_flight {
+        if self.refresh.in_flight || self.brokers.is_empty() && self.seeds.is_empty() {
             return None;
         }
         if self.refresh.wanted {
@@ -439,6 +439,8 @@ impl Cluster {
         }
         self.refresh.unsettled = if settled { 0 } else { self.refresh.unsettled + 1 };
         self.refresh.wanted |= !settled;
+        let trouble = self.refresh.trouble.iter().cloned();
+        self.notices.extend(trouble.map(|error| Notice::MetadataFailed { error }));
         self.refresh.not_before = now + self.backoff.after(self.refresh.unsettled.max(1), rng);
     }
 

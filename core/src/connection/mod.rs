@@ -195,13 +195,10 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Takes a request back that has not left yet; false if there is none.
-    pub fn take_back(&mut self, tag: &T) -> bool
-    where
-        T: PartialEq,
-    {
+    /// Takes back requests that have not left yet, by their tags; false if there is none.
+    pub fn take_back(&mut self, unwanted: impl Fn(&T) -> bool) -> bool {
         let before = self.queue.len();
-        self.queue.retain(|(_, outgoing)| outgoing.tag != *tag);
+        self.queue.retain(|(_, outgoing)| !unwanted(&outgoing.tag));
         self.queue.len() < before
     }
 
@@ -292,6 +289,7 @@ impl<T> Connection<T> {
                 if correlation != NEGOTIATION {
                     return Err(CloseReason::Correlation { expected: NEGOTIATION, got: correlation });
                 }
+                self.obey(now, answer.throttle);
                 self.on_versions(version, answer)?;
                 self.answers += 1;
                 return Ok(());
@@ -311,13 +309,18 @@ impl<T> Connection<T> {
         }
         let Some(request) = self.in_flight.remove(oldest) else { return Err(CloseReason::Unasked) };
         self.answers += 1;
-        if !answer.throttle.is_zero() {
-            // No longer than a request may take: a hostile value must not stop a connection for weeks.
-            let until = now + answer.throttle.min(self.config.request_timeout);
-            self.throttled_until = self.throttled_until.max(Some(until));
-        }
+        self.obey(now, answer.throttle);
         replies.push(Reply { tag: request.tag, result: Ok(Some(answer)) });
         Ok(())
+    }
+
+    /// Sends nothing for a while.
+    fn obey(&mut self, now: Instant, throttle: Duration) {
+        if !throttle.is_zero() {
+            // No longer than a request may take: a hostile value must not stop a connection for weeks.
+            let until = now + throttle.min(self.config.request_timeout);
+            self.throttled_until = self.throttled_until.max(Some(until));
+        }
     }
 
     /// A broker that does not know our version of ApiVersions answers in version 0, with error 35 and its own range.

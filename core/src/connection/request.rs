@@ -73,7 +73,7 @@ impl fmt::Debug for RequestKind {
 
 /// A request whose type is hidden, so that one queue holds them all.
 ///
-/// It is made by user code or holds much data: nothing that it does happens under a lock.
+/// It is made by user code or holds much data: it is made, put into bytes and dropped outside of every lock.
 pub trait AnyRequest: fmt::Debug + Send + Sync {
     /// Its type.
     fn kind(&self) -> &'static RequestKind;
@@ -117,7 +117,12 @@ pub struct AnyAnswer {
     pub broker: Option<BrokerId>,
     /// For how long the broker wants nothing more to be sent on this connection (KIP-219).
     pub throttle: Duration,
+    /// What it was decoded from, if that is large.
+    pub(super) frame: Option<Bytes>,
 }
+
+/// From here on a frame is freed outside of locks.
+const LARGE_FRAME: usize = 64 << 10;
 
 /// What a recording has of an answer that is for users alone: all of its error codes.
 #[cfg(feature = "recording")]
@@ -128,6 +133,11 @@ impl AnyAnswer {
     /// The answer to a request of type `R`; `None` if it was another request's.
     pub fn take<R: Request>(self) -> Option<R::Response> {
         self.body.downcast().ok().map(|body| *body)
+    }
+
+    /// A share of what it was decoded from, if that takes time to free.
+    pub(crate) fn large_frame(&self) -> Option<Bytes> {
+        self.frame.clone()
     }
 
     /// The first error code in it, at whatever depth, that is one of those looked for.
@@ -221,12 +231,14 @@ impl<R: Request, F: Fn(i16) -> R + Send + Sync> AnyRequest for ByVersion<R, F> {
 
 fn decode<R: Request>(frame: Bytes, version: i16) -> Result<AnyAnswer, WireError> {
     let version = if R::KEY == ApiKey::API_VERSIONS && tells_versions_only(&frame) { 0 } else { version };
+    let large = Some(&frame).filter(|frame| frame.len() >= LARGE_FRAME).cloned();
     let (_, body) = protocol::decode_response::<R>(frame, version)?;
     let throttle = match version >= client_throttles_from(R::KEY) {
         true => Duration::from_millis(body.throttle_time_ms().max(0) as u64),
         false => Duration::ZERO,
     };
-    Ok(AnyAnswer { body: Box::new(body), kind: RequestKind::of::<R>(), version, broker: None, throttle })
+    let (body, kind) = (Box::new(body), RequestKind::of::<R>());
+    Ok(AnyAnswer { body, kind, version, broker: None, throttle, frame: large })
 }
 
 /// Whether an answer to ApiVersions is that of a broker which does not know the request's version: it is in version 0.

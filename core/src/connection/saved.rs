@@ -130,7 +130,7 @@ impl<'de> Deserialize<'de> for AnyAnswer {
         let body = load.and_then(|load| load(body, version));
         let body =
             body.ok_or_else(|| D::Error::custom(format!("no answer to {kind:?} version {version}")))?;
-        Ok(AnyAnswer { body, kind, version, broker: None, throttle })
+        Ok(AnyAnswer { body, kind, version, broker: None, throttle, frame: None })
     }
 }
 
@@ -221,7 +221,7 @@ mod tests {
                 let version = *R::VERSIONS.end();
                 let body = Box::new(R::Response::supplied(version, &mut Everything).unwrap());
                 let (kind, throttle) = (RequestKind::of::<R>(), Duration::from_millis(7));
-                AnyAnswer { body, kind, version, broker: None, throttle }
+                AnyAnswer { body, kind, version, broker: None, throttle, frame: None }
             }
         }
     }

@@ -292,6 +292,16 @@ fn a_throttle_stops_sending_until_it_is_over_and_no_longer_than_a_request() {
         assert_eq!(script.correlations(until - 1), []);
         assert_eq!(script.correlations(until), [1]);
     }
+    // The first answer can say so, too.
+    let mut script = Script::negotiating();
+    let versions = ApiVersion { api_key: ApiKey::METADATA, max_version: 12, ..Default::default() };
+    let mut response =
+        ApiVersionsResponse { api_keys: vec![versions], throttle_time_ms: 700, ..Default::default() };
+    let newest = ApiVersionsRequest::STABLE;
+    let frame = protocol::encode_response::<ApiVersionsRequest>(&mut response, newest, -1).unwrap();
+    script.queue(0, 1, MetadataRequest::default());
+    script.frame(0, &frame.to_bytes()).unwrap();
+    assert_eq!((script.correlations(699), script.correlations(700)), (vec![], vec![0]));
     // A negative time is none.
     let mut script = metadata();
     script.queue(0, 1, MetadataRequest::default());

@@ -137,8 +137,9 @@ pub(crate) struct Fetcher {
     /// When it first knew whom to ask, and whether an answer came since.
     opened: Option<Instant>,
     proven: bool,
-    /// Answers that could not be read, in a row.
+    /// Answers that could not be read, in a row, and when the last one came: it fails all requests of its connection at once.
     damaged: u32,
+    damaged_at: Option<Instant>,
     /// The end was told, or an error.
     over: bool,
 }
@@ -167,6 +168,7 @@ impl Fetcher {
             opened: None,
             proven: false,
             damaged: 0,
+            damaged_at: None,
             over: false,
         }
     }
@@ -367,21 +369,20 @@ impl Fetcher {
                     let Some(cursor) = self.cursors.get_mut(&partition) else { continue };
                     match answers.get(&partition) {
                         Some(answer) if answer.error_code.is_ok() => {
-                            cursor.failures = 0;
                             self.proven = true;
+                            let by_time =
+                                matches!(cursor.state, State::Unresolved { timestamp } if timestamp >= 0);
+                            if answer.offset >= 0 || by_time {
+                                cursor.failures = 0;
+                            }
                             match lookup {
-                                Lookup::End => cursor.end = Some(answer.offset.max(0)),
-                                // There always is an end: who does not know it is asked again after a pause.
-                                Lookup::Position
-                                    if answer.offset < 0
-                                        && cursor.state == State::Unresolved { timestamp: LAST } =>
-                                {
-                                    self.pause(ctx, partition);
-                                }
                                 // No record is as late as the timestamp asked for: the end is.
-                                Lookup::Position if answer.offset < 0 => {
+                                Lookup::Position if answer.offset < 0 && by_time => {
                                     cursor.state = State::Unresolved { timestamp: LAST }
                                 }
+                                // There always are a start and an end: who does not know them is asked again.
+                                _ if answer.offset < 0 => self.pause(ctx, partition),
+                                Lookup::End => cursor.end = Some(answer.offset),
                                 Lookup::Position => {
                                     (cursor.state, cursor.position) = (State::Fetching, answer.offset);
                                     if let Some(from) = cursor.lost.take() {
@@ -415,7 +416,8 @@ impl Fetcher {
 
     fn on_failure(&mut self, ctx: &mut Context<'_>, failure: Failure, partitions: Vec<i32>) {
         if failure.error.fault() == Fault::Peer {
-            self.damaged += 1;
+            let another = self.damaged_at.replace(ctx.now.mono) != Some(ctx.now.mono);
+            self.damaged += u32::from(another);
             let may_pass = matches!(failure.error, Error::Connection { .. }) && self.damaged < MAX_DAMAGED;
             if !may_pass {
                 return self.fail(ctx, failure.error);

@@ -97,12 +97,19 @@ struct Waiting {
     _request: Option<Arc<dyn AnyRequest>>,
 }
 
+/// What a writer's handles share.
+struct Writing {
+    accumulator: Arc<Accumulator>,
+    /// Lest the machine hold the last share of it: its balancer is a user's.
+    _config: Arc<WriterConfig>,
+}
+
 struct Inner {
     machine: Machine,
     /// When the last step was.
     now: Instant,
     operations: BTreeMap<OpId, Waiting>,
-    writers: BTreeMap<WriterId, Arc<Accumulator>>,
+    writers: BTreeMap<WriterId, Writing>,
     readers: BTreeMap<ReaderId, Arc<Inbox>>,
     connections: BTreeSet<ConnId>,
 }
@@ -118,6 +125,7 @@ struct Effects {
     wakers: Vec<Waker>,
     buffers: Vec<Bytes>,
     waiting: Vec<Waiting>,
+    writers: Vec<Writing>,
     timeout: Option<Instant>,
     /// One that has panicked, with all that it holds.
     machine: Option<Box<Machine>>,
@@ -166,8 +174,13 @@ impl Gate {
         let result = self.guard("decoding an answer", || channel.receive(bytes)).unwrap_or(Ok(()));
         if let Some(first) = channel.poll_answer() {
             let answers = iter::once(first).chain(iter::from_fn(|| channel.poll_answer()));
+            // Of an answer that nobody wants any more the machine has the last share otherwise, and frees megabytes.
+            let mut frames = Vec::new();
             self.step(|inner, now| {
-                answers.for_each(|answered| inner.machine.handle(now, Input::Answered(answered)));
+                for answered in answers {
+                    frames.extend(answered.answer.large_frame());
+                    inner.machine.handle(now, Input::Answered(answered));
+                }
             });
         }
         result
@@ -251,7 +264,7 @@ impl Gate {
     pub(crate) fn open_writer(&self, accumulator: Arc<Accumulator>, config: Arc<WriterConfig>) -> WriterId {
         let writer = WriterId(self.next_id());
         self.step(|inner, now| {
-            inner.writers.insert(writer, accumulator);
+            inner.writers.insert(writer, Writing { accumulator, _config: config.clone() });
             inner.machine.command(now, Command::Writer(writer, producer::Command::Open(config)));
         });
         writer
@@ -278,9 +291,9 @@ impl Gate {
     pub(crate) fn outstanding(&self) -> Outstanding {
         self.step(|inner, _| {
             let mut outstanding = inner.machine.outstanding();
-            let waiters = inner.writers.values().map(|accumulator| accumulator.waiters());
+            let waiters = inner.writers.values().map(|writing| writing.accumulator.waiters());
             outstanding.waiters = inner.operations.len() + waiters.sum::<usize>();
-            let bytes = inner.writers.values().map(|accumulator| accumulator.budget.used());
+            let bytes = inner.writers.values().map(|writing| writing.accumulator.budget.used());
             outstanding.buffered_bytes = bytes.sum();
             outstanding
         })
@@ -350,19 +363,26 @@ impl Gate {
     fn carry_out(&self, now: Now, mut effects: Effects) {
         loop {
             let mut inputs = Vec::new();
-            for (conn, address) in effects.connect.drain(..) {
-                if let Some(me) = self.me.upgrade()
-                    && let Err(reason) = self.driver.connect(&me, conn, &address)
-                {
-                    inputs.push(Input::Closed { conn, reason });
+            // Some of this is code of users, and some of that may panic: nobody's wake-up is to be lost.
+            self.guard("the client's driver", || {
+                for (conn, address) in effects.connect.drain(..) {
+                    if let Some(me) = self.me.upgrade()
+                        && let Err(reason) = self.driver.connect(&me, conn, &address)
+                    {
+                        inputs.push(Input::Closed { conn, reason });
+                    }
                 }
+                effects.close.drain(..).for_each(|conn| self.driver.close(conn));
+                effects.ready.drain(..).for_each(|conn| self.driver.ready(conn));
+                effects.notices.drain(..).for_each(|notice| self.driver.notice(notice));
+                effects.buffers.clear();
+                effects.waiting.clear();
+                effects.writers.clear();
+                effects.machine = None;
+            });
+            for waker in effects.wakers.drain(..) {
+                self.guard("a waker", || waker.wake());
             }
-            effects.close.drain(..).for_each(|conn| self.driver.close(conn));
-            effects.ready.drain(..).for_each(|conn| self.driver.ready(conn));
-            effects.notices.drain(..).for_each(|notice| self.driver.notice(notice));
-            effects.buffers.clear();
-            effects.waiting.clear();
-            effects.machine = None;
             let jobs = std::mem::take(&mut effects.jobs);
             let worked: Vec<Worked> = jobs.into_iter().filter_map(|job| self.work(job)).collect();
             if !worked.is_empty() {
@@ -381,7 +401,6 @@ impl Gate {
         if effects.stop {
             self.driver.stop();
         }
-        effects.wakers.into_iter().for_each(Waker::wake);
     }
 
     /// What came of a job, if it is done here and now.
@@ -441,13 +460,13 @@ impl Inner {
                     }
                 }
                 Output::Writer(writer, output) => {
-                    let Some(accumulator) = self.writers.get(&writer) else { continue };
+                    let Some(Writing { accumulator, .. }) = self.writers.get(&writer) else { continue };
                     match output {
                         producer::Output::Work(job) => {
                             let gather = accumulator.gather(job.slot);
                             effects.jobs.extend(gather.map(|gather| Job::new(gate.clone(), gather, job)));
                         }
-                        producer::Output::Gone => drop(self.writers.remove(&writer)),
+                        producer::Output::Gone => effects.writers.extend(self.writers.remove(&writer)),
                         output => accumulator.on_output(output, &mut effects.wakers, &mut effects.buffers),
                     }
                 }
@@ -479,8 +498,8 @@ impl Inner {
             inbox.on_end(Some(error.clone()), &mut effects.wakers);
         }
         let failed = WriteError { fate: Fate::Unknown, cause: error };
-        for accumulator in self.writers.values() {
-            accumulator.abandon(&failed, &mut effects.wakers);
+        for writing in self.writers.values() {
+            writing.accumulator.abandon(&failed, &mut effects.wakers);
         }
         effects.close.extend(std::mem::take(&mut self.connections));
         effects.stop = true;

@@ -26,6 +26,7 @@ struct Told {
     jobs: Mutex<Vec<Job>>,
     keep_jobs: AtomicBool,
     panic_in_jobs: AtomicBool,
+    panic_in_notices: AtomicBool,
     refuse_connects: AtomicBool,
     stopped: AtomicBool,
 }
@@ -66,6 +67,7 @@ impl Driver for TestDriver {
     }
 
     fn notice(&self, notice: Notice) {
+        assert!(!self.0.panic_in_notices.load(Ordering::Relaxed), "a user's log");
         lock(&self.0.notices).push(notice);
     }
 
@@ -386,4 +388,72 @@ fn a_connect_that_cannot_even_begin_is_a_connection_that_was_refused() {
     client.gate().handle_timeout();
     stage.go_on();
     assert!(matches!(poll(connect.as_mut()), Poll::Ready(Ok(()))));
+}
+
+/// A balancer that tells where it is dropped.
+struct Watching {
+    _watch: Watch,
+}
+
+impl crate::balancer::Balancer for Watching {
+    fn balance(&self, _: &Record<'_>, _: crate::balancer::Partitions<'_>) -> Option<i32> {
+        None
+    }
+}
+
+/// The machine had the last share of a writer's settings, once its handles were gone.
+#[test]
+fn a_balancer_is_not_dropped_under_the_lock() {
+    let mut stage = Stage::new();
+    let seen = Arc::new(AtomicU64::new(0));
+    let _watch = Watch(stage.client.gate().clone(), seen.clone());
+    let mut config = WriterConfig::new("t");
+    config.balancer = Arc::new(Watching { _watch });
+    let writer = stage.client.writer(config).unwrap();
+    let delivery = stage.enqueue(&writer);
+    drop(writer);
+    assert_eq!(seen.load(Ordering::Relaxed), 0);
+    stage.go_on();
+    assert!(delivery.outcome().unwrap().is_ok());
+    assert_eq!(seen.load(Ordering::Relaxed), 1);
+}
+
+/// Those that were to be woken after the driver had its turn were forgotten with it.
+#[test]
+fn a_driver_that_panics_ends_the_client_and_all_who_wait_are_woken() {
+    let stage = Stage::new();
+    let (client, woken) = (stage.client.clone(), Arc::new(Woken::default()));
+    let mut connect = pin!(client.connect());
+    let waker = Waker::from(woken.clone());
+    assert!(connect.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    stage.told.panic_in_notices.store(true, Ordering::Relaxed);
+    let conn = lock(&stage.told.connects)[0];
+    client.gate().closed(conn, CloseReason::Frame(crate::wire::FrameError::Negative(-1)));
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    assert!(matches!(poll(connect.as_mut()), Poll::Ready(Err(Error::Bootstrap { .. }))));
+    let mut late = pin!(client.connect());
+    assert_eq!(poll(late.as_mut()), Poll::Ready(Err(panicked("the client's driver"))));
+}
+
+#[derive(Default)]
+struct Woken(AtomicU64);
+
+impl std::task::Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Who waits for a topic waited until `max_block`, although its writer was closed.
+#[test]
+fn closing_a_writer_ends_what_waits_for_a_topic() {
+    let stage = Stage::new();
+    let (writer, woken) = (stage.writer(), Arc::new(Woken::default()));
+    let mut write = Box::pin(writer.write(Record::new("value")));
+    let waker = Waker::from(woken.clone());
+    assert!(write.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert!(poll(pin!(writer.close())).is_ready());
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    let Poll::Ready(Err(error)) = poll(write.as_mut()) else { panic!("it waits on") };
+    assert_eq!(error.cause, Error::Closed);
 }

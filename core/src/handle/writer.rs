@@ -261,7 +261,11 @@ impl Writer {
                 Some(Err(error)) => return Poll::Ready(Err(error.clone())),
                 None => {
                     attempt.wait(topic, state, cx.waker());
-                    return Poll::Pending;
+                    // Closed since: nobody would wake it.
+                    return match inner.closed.load(Ordering::Relaxed) {
+                        true => Poll::Ready(Err(Error::Closed)),
+                        false => Poll::Pending,
+                    };
                 }
             }
         };
@@ -394,6 +398,7 @@ impl Writer {
     pub async fn close(&self) {
         self.inner.closed.store(true, Ordering::Relaxed);
         self.inner.accumulator.close();
+        self.inner.accumulator.wake().into_iter().for_each(Waker::wake);
         self.flush().await;
     }
 

@@ -1,8 +1,9 @@
 //! Calls on virtual time: to whom, in which version, how often, and what ends them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Command;
+use super::{Ask, Command};
 use super::tests::{Asked, World};
 use crate::cluster::Target;
 use crate::config::Config;
@@ -528,4 +529,19 @@ fn a_shutdown_ends_the_lookup_of_a_coordinator() {
     world.command(Command::Shutdown(Error::Closed));
     assert_eq!(error(&world, op), &Error::Closed);
     assert_eq!(world.client.outstanding().lookups, 0);
+}
+
+/// Every request for metadata named it, and none could be put into bytes: the client knew no topic any more.
+#[test]
+fn a_topic_with_an_impossible_name_breaks_nothing() {
+    let mut world = World::writing(&[(1, 0)], |_, _| {});
+    let topic = "t".repeat(40_000).into();
+    let ask = Ask::new(Arc::new(ListOffsetsRequest::default()), Target::Leader { topic, partition: 0 });
+    let op = world.start(|op| Command::Ask(op, ask));
+    let Some(Err(Error::Rejected { code, .. })) = world.done.remove(&op) else { panic!() };
+    assert_eq!(code, ErrorCode::INVALID_TOPIC_EXCEPTION);
+    let before = world.metadata_asked.len();
+    world.command(Command::Refresh);
+    world.pass_ms(1_000);
+    assert_eq!(world.metadata_asked.len(), before + 1);
 }

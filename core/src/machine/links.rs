@@ -95,10 +95,11 @@ impl Machine {
         transmit
     }
 
-    /// Takes a request back that no connection has sent yet.
-    pub(super) fn take_back(&mut self, now: Now, tag: Tag) {
-        let had = self.links.iter_mut().find_map(|(conn, l)| l.connection.take_back(&tag).then_some(*conn));
-        if let Some(conn) = had {
+    /// Takes requests back that no connection has sent yet.
+    pub(super) fn take_back(&mut self, now: Now, unwanted: impl Fn(&Tag) -> bool) {
+        let links = self.links.iter_mut();
+        let had = links.filter_map(|(conn, link)| link.connection.take_back(&unwanted).then_some(*conn));
+        for conn in had.collect::<Vec<_>>() {
             self.touch(now, conn);
         }
     }

@@ -186,8 +186,10 @@ impl Machine {
             }
             Command::Refresh => self.shared.cluster.want_refresh(),
             Command::Writer(writer, command) => match command {
+                // An id that is there already is the caller's mistake.
                 producer::Command::Open(config) => {
-                    self.writers.insert(writer, Sender::new(writer, config, self.config.clone()));
+                    let sender = || Sender::new(writer, config, self.config.clone());
+                    self.writers.entry(writer).or_insert_with(sender);
                 }
                 producer::Command::Wait { op, until } => {
                     self.waits.insert(op, writer);
@@ -199,6 +201,7 @@ impl Machine {
                 command => self.refuse(Command::Writer(writer, command), Error::Closed),
             },
             Command::Reader(reader, command) => match command {
+                consumer::Command::Open(_) if self.readers.contains_key(&reader) => {}
                 consumer::Command::Open(config) => {
                     self.readers.insert(reader, Fetcher::new(reader, config, self.config.clone()));
                     if !self.cluster().is_known() {
@@ -213,7 +216,9 @@ impl Machine {
                     self.with_reader(now, reader, |fetcher, ctx| fetcher.close(ctx));
                     self.readers.remove(&reader);
                     self.awaits_no_more(Awaiting::Reader(reader));
-                    self.parked.retain(|tag, _| !matches!(tag, Tag::Reader(parked, _) if *parked == reader));
+                    let own = |tag: &Tag| matches!(tag, Tag::Reader(of, _) if *of == reader);
+                    self.parked.retain(|tag, _| !own(tag));
+                    self.take_back(now, own);
                     self.close_lane(now, Lane::Fetch(reader.0));
                 }
             },
@@ -287,8 +292,13 @@ impl Machine {
                 Timer::Reader(reader) => self.with_reader(now, reader, |fetcher, ctx| fetcher.on_timer(ctx)),
                 Timer::Op(op) => {
                     if let Some(writer) = self.waits.remove(&op) {
-                        let trouble = || self.writers.get(&writer).and_then(Sender::trouble);
-                        let result = self.trouble(now).or_else(trouble).map_or(Ok(None), Err);
+                        let sender = self.writers.get(&writer);
+                        let trouble = match sender {
+                            Some(sender) if !sender.knows_its_topics() => self.trouble(now),
+                            _ => None,
+                        };
+                        let trouble = trouble.or_else(|| sender.and_then(Sender::trouble));
+                        let result = trouble.map_or(Ok(None), Err);
                         self.done(op, result);
                     }
                     let parked = self.parked.contains_key(&Tag::Op(op));
@@ -440,7 +450,7 @@ impl Machine {
     fn end_operation(&mut self, now: Now, op: OpId, operation: &Operation) {
         self.shared.timers.set(Timer::Op(op), None);
         if operation.is_in_flight() && self.parked.remove(&Tag::Op(op)).is_none() {
-            self.take_back(now, Tag::Op(op));
+            self.take_back(now, |tag| *tag == Tag::Op(op));
         }
     }
 

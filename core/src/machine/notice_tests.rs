@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::tests::{Asked, World};
 use super::{Command, Notice};
 use crate::error::{CloseReason, Error};
-use crate::protocol::init_producer_id::InitProducerIdRequest;
+use crate::protocol::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use crate::protocol::metadata::{MetadataRequest, MetadataResponse};
 use crate::protocol::produce::ProduceRequest;
 use crate::protocol::{ApiKey, BrokerId, ErrorCode, LeaderEpoch};
@@ -101,6 +101,33 @@ fn metadata_that_do_not_come_are_told() {
         panic!("{told:?}")
     };
     assert_eq!(*code, ErrorCode::BROKER_NOT_AVAILABLE);
+}
+
+#[test]
+fn metadata_that_settle_nothing_are_told() {
+    let mut world = writing();
+    world.topics.insert("t".to_owned(), vec![(-1, 5)]);
+    world.command(Command::Refresh);
+    world.pass_ms(150);
+    let expected = "no metadata: Metadata (3) was refused: LEADER_NOT_AVAILABLE (5): topic \"t\"";
+    assert_eq!(words(&mut world)[1..], ["t/0: leader nobody after broker 1, epoch 5", expected]);
+}
+
+/// What gathers was told to be too old whatever it failed of.
+#[test]
+fn records_that_no_producer_id_is_given_for_have_not_expired() {
+    let mut world = World::new(|_| {});
+    world.held.insert(ApiKey::INIT_PRODUCER_ID);
+    world.topics.insert("t".to_owned(), vec![(1, 4)]);
+    world.open_writer(crate::WriterConfig::new("t"));
+    let delivery = world.write(0, b"a");
+    let asked = only(&mut world, ApiKey::INIT_PRODUCER_ID);
+    let error_code = ErrorCode::CLUSTER_AUTHORIZATION_FAILED;
+    let response = InitProducerIdResponse { error_code, ..Default::default() };
+    world.answer::<InitProducerIdRequest>(&asked, response);
+    assert!(delivery.outcome().unwrap().is_err());
+    let words = words(&mut world);
+    assert!(!words.iter().any(|word| word.contains("its time is over")), "{words:?}");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use super::subject::Tag;
 use super::{AnyAnswer, Failure, Machine, Outgoing, Reply};
 use crate::cluster::coordinators::Key;
 use crate::cluster::{Lane, Node, Target};
+use crate::config::MAX_TOPIC_BYTES;
 use crate::context::Routed;
 use crate::error::Error;
 use crate::protocol::{ApiKey, ErrorCode};
@@ -25,6 +26,12 @@ enum Way {
 impl Machine {
     pub(super) fn route(&mut self, now: Now, routed: Routed<Tag>) {
         if let Target::Leader { topic, .. } = &routed.target {
+            // No request could name it, not even that for metadata, which names all.
+            if topic.len() > MAX_TOPIC_BYTES {
+                let code = ErrorCode::INVALID_TOPIC_EXCEPTION;
+                let message = Some(format!("a topic's name has {MAX_TOPIC_BYTES} bytes at most"));
+                return self.fail_routed(routed, Error::Rejected { api: ApiKey::METADATA, code, message });
+            }
             self.shared.cluster.keep(now.mono, topic);
             // Whoever asks anew would like to know how it is now.
             if self.shared.cluster.leader(topic, 0).is_err() {

@@ -610,6 +610,23 @@ fn a_closed_reader_has_nothing_parked() {
     assert!(world.take(ApiKey::FETCH).is_empty());
 }
 
+/// Both are a driver's mistakes, and neither may take the client down.
+#[test]
+fn an_id_that_is_opened_twice_and_a_client_without_servers_do_no_harm() {
+    let mut world = World::writing(&[(1, 0)], |_, _| {});
+    let delivery = world.write(0, b"a");
+    world.client.command(world.now, Command::Writer(WRITER, producer::Command::Open(Arc::default())));
+    world.pass(Duration::from_secs(1));
+    let asked = world.take(ApiKey::PRODUCE).remove(0);
+    world.accept(&asked, 0);
+    assert!(delivery.outcome().unwrap().is_ok());
+
+    let mut world = World::new(|config| config.bootstrap.clear());
+    let op = world.start(Command::Connect);
+    world.pass(Duration::from_secs(20));
+    assert!(matches!(world.done[&op], Err(Error::Timeout { .. })));
+}
+
 #[test]
 fn the_same_inputs_give_the_same_outputs() {
     let script = || {

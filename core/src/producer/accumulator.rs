@@ -122,15 +122,22 @@ impl Accumulator {
         self.gathers().iter().for_each(|gather| gather.close());
     }
 
+    /// Whoever waits for a topic or for room has to look again.
+    pub(crate) fn wake(&self) -> Vec<Waker> {
+        let topics = lock(&self.topics);
+        let mut wakers: Vec<_> =
+            topics.values().flat_map(|topic| lock(&topic.state).waiting.take()).collect();
+        wakers.append(&mut self.budget.wake());
+        wakers
+    }
+
     /// Everything that waits here ends with this error.
     pub(crate) fn abandon(&self, error: &WriteError, wakers: &mut Vec<Waker>) {
         self.gathers().iter().for_each(|gather| wakers.append(&mut gather.abandon(error)));
         for topic in lock(&self.topics).values() {
-            let mut state = lock(&topic.state);
-            state.view = Some(Err(error.cause.clone()));
-            wakers.append(&mut state.waiting.take());
+            lock(&topic.state).view = Some(Err(error.cause.clone()));
         }
-        wakers.append(&mut self.budget.wake());
+        wakers.append(&mut self.wake());
     }
 
     /// Those batches that are not known to be acknowledged.

@@ -1,6 +1,7 @@
 mod chance;
 mod formats;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -513,6 +514,27 @@ fn a_wait_in_vain_tells_what_stands_in_the_way_now() {
     };
     let Error::Rejected { code, .. } = wait(&mut world) else { panic!() };
     assert_eq!(code, ErrorCode::KAFKA_STORAGE_ERROR);
+}
+
+/// A wait for room named any topic of the client that had no leader.
+#[test]
+fn a_wait_in_vain_does_not_tell_of_another_topic() {
+    let mut world = World::writing(&[(1, 0)], |_, _| {});
+    world.topics.insert("other".to_owned(), vec![(-1, 0)]);
+    let other = crate::ReaderConfig::new("other");
+    world.reader(crate::consumer::Command::Open(Arc::new(other)));
+    let until = world.now.mono + Duration::from_secs(1);
+    let op = world.start(|op| crate::machine::Command::Writer(WRITER, Command::Wait { op, until }));
+    drop(world.write(0, b"a"));
+    world.pass_ms(1_000);
+    assert!(matches!(world.done[&op], Ok(None)), "{:?}", world.done[&op]);
+    world.writer(Command::Topic("other".into()));
+    let until = world.now.mono + Duration::from_secs(1);
+    let op = world.start(|op| crate::machine::Command::Writer(WRITER, Command::Wait { op, until }));
+    world.topics.insert("another".to_owned(), Vec::new());
+    world.writer(Command::Topic("another".into()));
+    world.pass_ms(1_000);
+    assert!(matches!(world.done[&op], Err(Error::Rejected { .. })), "{:?}", world.done[&op]);
 }
 
 /// While a batch is cut, those behind it come back as out of order: that is no gap, and needs no new producer id.

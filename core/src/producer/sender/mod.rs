@@ -68,6 +68,11 @@ impl Sender {
         last.map(|(_, error)| (**error).clone())
     }
 
+    /// Whether all topics that it is to write to are known.
+    pub(crate) fn knows_its_topics(&self) -> bool {
+        self.topics.values().all(|topic| topic.published.is_some())
+    }
+
     /// Whether it has ended and nothing of it will come back.
     pub(crate) fn is_gone(&self) -> bool {
         self.ended.is_some() && self.partitions.iter().all(|partition| partition.working == 0)
@@ -141,8 +146,10 @@ impl Sender {
     /// Jobs are done. Those that are done together leave together.
     pub(crate) fn on_worked(&mut self, ctx: &mut Context<'_>, worked: Worked) {
         let Worked { slot, result, left, failed, freed, taken, .. } = worked;
-        let expired = matches!(result, Done::Expired) && self.ended.is_none();
         for settled in failed {
+            // Gathered ones fail for other reasons, too.
+            let timeout = |error: &WriteError| matches!(error.cause, Error::Timeout { .. });
+            let expired = settled.outcome.as_ref().is_err_and(timeout);
             if let Some(partition) = self.partitions.get(slot).filter(|_| expired) {
                 let (topic, partition, records) =
                     (partition.topic.clone(), partition.partition, settled.records);

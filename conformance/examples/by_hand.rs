@@ -105,7 +105,8 @@ impl Hand {
         let mut bytes = [0; 1 << 16];
         let received = match socket.read(&mut bytes) {
             Ok(read) => channel.receive(&bytes[..read]),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+            // Unix and Windows call a time-out differently.
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(()),
             Err(error) => Err(CloseReason::io(&error)),
         };
         while let Some(answered) = channel.poll_answer() {
@@ -148,16 +149,25 @@ pub(crate) fn by_hand(bootstrap: &str, topic: &str) -> Result<Vec<String>, Box<d
     hand.command(Command::Ask(OpId(0), Ask::new(Arc::new(request), Target::Controller)));
     let mut reading = ReaderConfig::new(topic);
     reading.until = Until::End;
-    let mut read = Vec::new();
+    let (mut gathered, mut read) = (false, Vec::new());
     loop {
         match hand.next() {
             Output::Done { result, .. } => {
-                println!("created: {:?}", result?);
+                let created = result?.and_then(|answer| answer.take::<CreateTopicsRequest>());
+                let mut results = created.iter().flat_map(|created| &created.topics);
+                if let Some(refused) = results.find(|topic| !topic.error_code.is_ok()) {
+                    return Err(format!("{refused:?}").into());
+                }
                 let writing = Arc::new(WriterConfig::new(topic));
                 hand.command(Command::Writer(WRITER, writer::Command::Open(writing)));
                 hand.command(Command::Writer(WRITER, writer::Command::Topic(topic.into())));
             }
-            Output::Writer(_, writer::Output::Topic { view, .. }) => hand.gather(&view?),
+            // It comes again when leaders move.
+            Output::Writer(_, writer::Output::Topic { view, .. }) => {
+                if !std::mem::replace(&mut gathered, true) {
+                    hand.gather(&view?);
+                }
+            }
             Output::Writer(_, writer::Output::Settled(Settled { records, outcome, .. })) => {
                 println!("{records} records are written from offset {:?}", outcome?.0);
                 hand.command(Command::Reader(READER, reader::Command::Open(Arc::new(reading.clone()))));

@@ -225,17 +225,13 @@ fn of_a_refused_batch_an_earlier_copy_may_still_be_written() {
 /// What a client says of itself stands between what the network did, and belongs to what two runs are compared by.
 #[test]
 fn the_trace_shows_notices() {
-    let cluster = ClusterOptions {
-        nodes: 3,
-        replication: 3,
-        topics: vec![("events".to_owned(), 1)],
-        ..Default::default()
-    };
+    let topics = vec![("events".to_owned(), 1)];
+    let cluster = ClusterOptions { nodes: 2, default_replication_factor: 2, topics, ..Default::default() };
     let run = sim::run(1, Options { cluster, ..Default::default() }, async |world| {
         let client = world.client(world.config(), 0).unwrap();
         let writer = client.writer(WriterConfig::new("events")).unwrap();
         writer.write(Record::new("v")).await.unwrap();
-        let old = world.cluster(|cluster| cluster.leader("events", 0)).unwrap();
+        let (old, _) = world.cluster(|cluster| cluster.leader("events", 0)).unwrap();
         let to = if old == BrokerId(1) { BrokerId(2) } else { BrokerId(1) };
         world.fault(Fault::MoveLeader { topic: "events".into(), partition: 0, to }).unwrap();
         writer.write(Record::new("v")).await.unwrap();
@@ -244,7 +240,7 @@ fn the_trace_shows_notices() {
     });
     let (old, to) = run.result.unwrap();
     let story = run.trace.to_string();
-    let told = |text: &str| story.lines().any(|line| line.contains("client 0: ") && line.contains(text));
+    let told = |text: &str| story.lines().any(|line| line.contains("client 1: ") && line.contains(text));
     assert!(told("to bootstrap server") && told("is ready"), "{story}");
     assert!(told("events/0: a batch of 1 records from sequence 1 again in"), "{story}");
     assert!(told(&format!("events/0: leader broker {to} after broker {old}, epoch 1")), "{story}");

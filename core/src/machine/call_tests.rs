@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Ask, Command};
 use super::tests::{Asked, World};
+use super::{Ask, Command};
 use crate::cluster::Target;
 use crate::config::Config;
 use crate::context::OpId;

@@ -9,7 +9,8 @@ use crate::notice::Notice;
 use crate::producer::Worked;
 use crate::{consumer, producer};
 
-/// What users want. Ids are the caller's: each names one thing, and is never used again.
+/// What users want. Ids are the caller's: each names one thing, and is never used again. An id that is opened a second time is
+/// ignored.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum Command {

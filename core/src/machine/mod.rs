@@ -8,15 +8,16 @@
 //! Handles keep their shape between minor versions; what is in here may change with any of them.
 //!
 //! The contract with whoever drives it:
-//! - Everything that happens is a [`Command`] or an [`Input`], with the time at which it happened; time never goes back.
-//!   Everything wanted is an [`Output`].
-//! - After each of them, all outputs are taken ([`Machine::poll_output`] until `None`) before time passes; then
+//! - Everything that happens is a [`Command`], an [`Input`], a request pulled ([`Machine::poll_transmit`]) or a time that has come
+//!   ([`Machine::handle_timeout`]), with the time at which it happened; time never goes back. Everything wanted is an [`Output`].
+//! - After each of them, all outputs are taken ([`Machine::poll_output`] until `None`) before anything is waited for; then
 //!   [`Machine::poll_timeout`] tells when [`Machine::handle_timeout`] is due.
 //! - `Ready { conn }` means that [`Machine::poll_transmit`] has a request; it is pulled when the socket has room, until `None`.
 //!   A [`Channel`] puts requests into bytes, and makes answers of bytes.
 //! - `Connect` is followed by exactly one `Connected` or `Closed`; after `Close`, and after `Closed`, nothing of the
 //!   connection counts any more, and late inputs for it are ignored.
-//! - The same inputs at the same times give the same outputs: a run is the list of what went in.
+//! - The same calls at the same times give the same outputs: a run is the list of these calls.
+//! - Settings are believed: whoever has them from somebody calls their `check` first, as the handles do.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -80,8 +81,11 @@ use subject::{Awaiting, Shared, Tag, Timer};
 /// # Polls: what is wanted
 /// [`poll_output`](Self::poll_output), [`poll_transmit`](Self::poll_transmit), [`poll_timeout`](Self::poll_timeout).
 ///
-/// # Looks
+/// # For a look
 /// [`outstanding`](Self::outstanding).
+///
+/// With the feature `recording` it can be saved by serde, in a format whose map keys may be anything (postcard, not JSON). Outputs
+/// that were not taken yet are not saved.
 #[derive(Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct Machine {
@@ -158,7 +162,7 @@ impl Machine {
         }
     }
 
-    /// Takes a wish.
+    /// Takes what a user wants.
     pub fn command(&mut self, now: Now, command: Command) {
         match self.closed.clone() {
             Some(error) => self.refuse(command, error),

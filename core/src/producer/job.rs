@@ -18,7 +18,7 @@ use crate::time::Instant;
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub struct BatchId(pub u64);
 
-/// What came to a partition's gathering place.
+/// What the machine is to know of the place where a partition's records gather: all else happens there without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub enum News {

@@ -58,6 +58,9 @@ impl Rng {
     }
 }
 
+/// No pause is shorter, whatever its bounds are: who tries again at the same moment would do so for ever.
+const SHORTEST: Duration = Duration::from_millis(1);
+
 /// Exponential back-off with jitter between two bounds (KIP-580).
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
@@ -73,7 +76,7 @@ impl Backoff {
             return Duration::ZERO;
         }
         let doubled = self.min.saturating_mul(1 << (failures - 1).min(20));
-        rng.jittered(doubled.min(self.max))
+        rng.jittered(doubled.min(self.max)).max(SHORTEST)
     }
 }
 
@@ -90,6 +93,17 @@ mod tests {
             for _ in 0..100 {
                 let wait = backoff.after(failures, &mut rng).as_millis();
                 assert!((expected * 4 / 5..=expected * 6 / 5).contains(&wait), "{failures}: {wait}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pause_is_never_nothing() {
+        let mut rng = Rng::new([1; 32]);
+        for (min, max) in [(0, 0), (0, 1000), (1, 0), (1, 1)] {
+            let backoff = Backoff { min: Duration::from_millis(min), max: Duration::from_millis(max) };
+            for failures in 1..50 {
+                assert!(backoff.after(failures, &mut rng) >= Duration::from_millis(1), "{min} to {max} ms");
             }
         }
     }

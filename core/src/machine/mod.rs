@@ -72,6 +72,10 @@ use crate::rng::Rng;
 use crate::time::{Instant, Now, Timers};
 use subject::{Awaiting, Shared, Tag, Timer};
 
+/// Rounds of requests and replies at one moment at most, and timers due at once more than there were. A round more is one node more
+/// that can't be asked: beyond this something goes in circles, and a panic (which the gate survives) beats an endless loop.
+const MAX_ROUNDS: usize = 10_000;
+
 /// A client of one cluster, without sockets, clocks or threads.
 ///
 /// # Inputs: what happens
@@ -280,7 +284,10 @@ impl Machine {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
+        let mut left = MAX_ROUNDS + self.shared.timers.len();
         while let Some(timer) = self.shared.timers.pop_due(now.mono) {
+            assert!(left > 0, "timers that are due come to an end");
+            left -= 1;
             match timer {
                 // What is due there is looked at when the client settles.
                 Timer::Metadata => {}
@@ -352,7 +359,8 @@ impl Machine {
 
     /// Routes requests and replies until none is left, and asks for metadata when that is due.
     fn settle(&mut self, now: Now) {
-        loop {
+        for round in 0.. {
+            assert!(round < MAX_ROUNDS, "what is asked for at one moment comes to an end");
             if self.closed.is_none()
                 && let Some((node, request)) = self.shared.cluster.poll_request(now.mono)
             {

@@ -625,6 +625,33 @@ fn an_id_that_is_opened_twice_and_a_client_without_servers_do_no_harm() {
     let op = world.start(Command::Connect);
     world.pass(Duration::from_secs(20));
     assert!(matches!(world.done[&op], Err(Error::Timeout { .. })));
+
+/// A reader of a partition whose leader is in no answer, in a world whose settings were never checked.
+fn of_a_missing_broker(now: Instant) -> World {
+    let mut world = World::new(|config| {
+        config.backoff = (Duration::ZERO, Duration::ZERO);
+        #[cfg(feature = "recording")]
+        (config.recording = None);
+    });
+    world.brokers = vec![2, 3];
+    world.now.mono = now;
+    let config = ReaderConfig { start: crate::Start::Offset(0), ..ReaderConfig::new("t") };
+    world.reader(consumer::Command::Open(Arc::new(config)));
+    world
+}
+
+#[test]
+fn a_broker_that_is_missing_is_not_asked_for_without_a_pause() {
+    let world = of_a_missing_broker(Instant::from_micros(1_000_000));
+    assert!(world.client.poll_timeout() > Some(world.now.mono));
+}
+
+/// There no pause is one.
+#[test]
+fn at_the_end_of_time_a_machine_panics_and_does_not_go_in_circles() {
+    let panicked = std::panic::catch_unwind(|| drop(of_a_missing_broker(Instant::MAX))).unwrap_err();
+    let what = panicked.downcast_ref::<&str>().unwrap();
+    assert_eq!(*what, "what is asked for at one moment comes to an end");
 }
 
 #[test]

@@ -1,10 +1,33 @@
 //! A `records` field without the records: what [`Batches`] looks at, from which a field comes back that it finds the same batches in.
+//!
+//! Rules:
+//! - Of a batch only its length, format and last offset are kept: all that a client goes on by before the records are read.
+//! - A damaged length makes the next header begin in the midst of records. So of what can't be read only length, format and the
+//!   numbers that its error names are kept, and of what is cut short nothing but that it is.
+
+use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::Batches;
 use super::entries::{MAGIC_AT, key_at};
-use super::header::{HEADER_BYTES, MAGIC, PREFIX_BYTES, field};
+use super::header::{HEADER_BYTES, MAGIC, PREFIX_BYTES, field, put};
+use super::{Batches, RecordError};
+
+const OFFSET: Range<usize> = 0..8;
+const LENGTH: Range<usize> = 8..PREFIX_BYTES;
+const FORMAT: Range<usize> = MAGIC_AT..MAGIC_AT + 1;
+const LAST_OFFSET_DELTA: Range<usize> = 23..27;
+const COUNT: Range<usize> = 57..61;
+
+/// The fields of an error's batch that [`Batches`] comes to the same error by; all others are as good as zero.
+fn named(error: &RecordError) -> &'static [Range<usize>] {
+    match error {
+        RecordError::BadOffset(_) => &[OFFSET, LENGTH, FORMAT],
+        RecordError::BadLastOffset { .. } => &[OFFSET, LENGTH, FORMAT, LAST_OFFSET_DELTA],
+        RecordError::BadCount { .. } => &[LENGTH, FORMAT, COUNT],
+        _ => &[LENGTH, FORMAT],
+    }
+}
 
 /// How long the header at the beginning of these bytes is: not longer than the batch says to be, and none if they don't say that.
 fn header(bytes: &[u8]) -> usize {
@@ -25,16 +48,36 @@ fn size(bytes: &[u8]) -> Option<usize> {
     Some(PREFIX_BYTES + usize::try_from(length).ok()?)
 }
 
-/// The field's length and its batches' headers, that of what can't be read included.
+/// The header at the beginning of these bytes, with nothing but these fields in it.
+fn only(fields: &[Range<usize>], bytes: &[u8], outline: &mut Vec<u8>) {
+    let from = outline.len();
+    outline.resize(from + header(bytes), 0);
+    let kept = &mut outline[from..];
+    for field in fields {
+        // A batch too short for its format ends within a field.
+        let field = field.start.min(kept.len())..field.end.min(kept.len());
+        kept[field.clone()].copy_from_slice(&bytes[field]);
+    }
+}
+
+/// The field's length, and of each batch's header what [`Batches`] finds it by, that of what can't be read included.
 pub(crate) fn outline(records: &Bytes) -> Bytes {
     let mut outline = (records.len() as u32).to_be_bytes().to_vec();
-    let mut at = 0;
-    for batch in Batches::new(records.clone()).flatten() {
-        outline.extend_from_slice(&batch.bytes()[..header(batch.bytes())]);
-        at += batch.size_bytes();
+    let (mut batches, mut at) = (Batches::new(records.clone()), 0);
+    for batch in &mut batches {
+        match batch {
+            Ok(batch) => {
+                only(&[OFFSET, LENGTH, FORMAT, LAST_OFFSET_DELTA], batch.bytes(), &mut outline);
+                at += batch.size_bytes();
+            }
+            Err(error) => only(named(&error), &records[at..], &mut outline),
+        }
     }
-    let rest = &records[at..];
-    outline.extend_from_slice(&rest[..header(rest)]);
+    if batches.is_truncated() && records.len() - at >= PREFIX_BYTES {
+        let mut cut = [0; PREFIX_BYTES];
+        put(&mut cut, LENGTH.start, i32::MAX.to_be_bytes());
+        outline.extend_from_slice(&cut);
+    }
     outline.into()
 }
 
@@ -113,6 +156,34 @@ mod tests {
             assert!(!data, "{} bytes: {outline:?}", field.len());
             let restored = outlined(&outline, field.len()).expect("an outline");
             assert_eq!(seen(restored), seen(field));
+        }
+    }
+
+    /// What follows is taken for a header, and lies in the midst of the records.
+    #[test]
+    fn a_damaged_length_leaves_no_data_in_an_outline() {
+        let secrets = b"secret".repeat(100);
+        let within = |length: i32, magic: u8| {
+            let mut false_batch = b"secret".repeat(20);
+            put(&mut false_batch, 0, 7i64.to_be_bytes());
+            put(&mut false_batch, LENGTH.start, length.to_be_bytes());
+            false_batch[MAGIC_AT] = magic;
+            false_batch
+        };
+        let values = [secrets, within(80, 2), within(80, 0), within(80, 9), within(20, 2), within(3, 2)];
+        for value in values {
+            let mut builder = BatchBuilder::with_capacity(0);
+            builder.append(5, None, Some(&value), &[]);
+            let batch = builder.seal(Compression::None, Producer::NONE).unwrap();
+            for length in 0..batch.len() - PREFIX_BYTES {
+                let mut field = batch.to_vec();
+                put(&mut field, LENGTH.start, (length as i32).to_be_bytes());
+                let outline = outline(&field.clone().into());
+                let data = outline.windows(6).any(|window| window == b"secret");
+                assert!(!data, "length {length}: {outline:?}");
+                let restored = outlined(&outline, field.len()).expect("an outline");
+                assert_eq!(seen(restored), seen(field.into()), "length {length}");
+            }
         }
     }
 

@@ -58,7 +58,23 @@ impl Machine {
             topics: self.cluster().topics(),
             timers: self.shared.timers.len(),
             buffered_bytes: 0,
-            fetched_bytes: self.readers.values().map(Fetcher::buffered_bytes).sum(),
+            fetched_bytes: sum(self.readers.values().map(Fetcher::buffered_bytes)),
         }
+    }
+}
+
+/// In a machine that was loaded the bytes may be any number.
+fn sum(bytes: impl Iterator<Item = usize>) -> usize {
+    bytes.fold(0, usize::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_that_overflow_are_as_many_as_there_can_be() {
+        assert_eq!(sum([1, 2, 3].into_iter()), 6);
+        assert_eq!(sum([usize::MAX, 1].into_iter()), usize::MAX);
     }
 }

@@ -346,6 +346,12 @@ impl Machine {
         postcard::to_allocvec(self)
     }
 
+    /// Whether it would be [saved](Self::save) as these bytes.
+    #[cfg(feature = "recording")]
+    pub(crate) fn is_saved_as(&self, saved: &[u8]) -> bool {
+        crate::saved::is_saved_as(self, saved)
+    }
+
     /// The outputs that were not taken yet.
     #[cfg(feature = "recording")]
     pub(crate) fn outputs(&self) -> &VecDeque<Output> {

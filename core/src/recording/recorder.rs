@@ -13,6 +13,9 @@ use crate::machine::{Command, Input, Machine, Output, Outstanding};
 use crate::saved::keeping;
 use crate::time::{Instant, Now};
 
+/// Room for events that is taken at once, so that growing does not double it: as much as is kept unless more is asked for.
+const MAX_RESERVED: usize = 1 << 20;
+
 /// A [`Machine`] that is recorded if its settings say so, and driven as one.
 pub(crate) struct Recorded {
     machine: Machine,
@@ -115,7 +118,8 @@ impl Recorder {
         let limit = |current: &Current| current.snapshot.len().max(self.config.bytes / 2);
         if self.current.as_ref().is_none_or(|current| current.events.len() >= limit(current)) {
             let snapshot = machine.save()?;
-            let new = Current { start: now, last: now, snapshot, events: Vec::new() };
+            let room = snapshot.len().max(self.config.bytes / 2).min(MAX_RESERVED);
+            let new = Current { start: now, last: now, snapshot, events: Vec::with_capacity(room) };
             let full = self.current.replace(new);
             self.older = full.map(|full| full.segment());
         }

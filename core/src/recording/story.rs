@@ -13,7 +13,16 @@ fn cut(mut text: String) -> String {
         text.truncate(at);
         text.push_str("...");
     }
-    text.replace(['\n', '\r'], " ")
+    one_line(&text)
+}
+
+/// Nothing in it breaks a line or speaks to a terminal: names and reasons may come from anywhere.
+pub(super) fn one_line(text: &str) -> String {
+    text.replace(char::is_control, " ")
+}
+
+pub(super) fn end(ended: &str) -> String {
+    cut(format!("the client ended: {ended}"))
 }
 
 pub(super) fn beginning(machine: &Machine) -> String {

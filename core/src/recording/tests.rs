@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::{Recording, RecordingError, ReplayError, Replayed};
 use crate::connection::ConnId;
-use crate::error::Error;
+use crate::error::{CloseReason, Error};
 use crate::machine::tests::{Asked, World};
 use crate::machine::{Command, Input, reader};
 use crate::producer::Done;
@@ -215,6 +215,7 @@ fn bytes_that_are_no_recording_are_refused_and_hostile_ones_do_no_harm() {
     };
     assert!(matches!(with(6, 9), Err(RecordingError::Version { .. })));
     assert!(matches!(with(8, b'9'), Err(RecordingError::Version { by }) if by.starts_with('9')));
+    assert!(matches!(with(8, 0x1b), Err(RecordingError::Version { by }) if by.starts_with(' ')));
     // Whatever it is, it is a value or an error.
     std::panic::set_hook(Box::new(|_| {}));
     for (at, byte) in bytes.iter().enumerate().take(bytes.len() - 4).skip(13) {
@@ -225,6 +226,27 @@ fn bytes_that_are_no_recording_are_refused_and_hostile_ones_do_no_harm() {
         }
     }
     let _ = std::panic::take_hook();
+}
+
+/// Names and reasons come from anywhere; a terminal obeys what is in them.
+#[test]
+fn a_story_has_no_control_characters() {
+    let bell = "\u{1b}]0;title\u{7}\u{9b}2J\r";
+    let mut world = World::new(|config| {
+        recorded(1 << 20, false)(config);
+        config.bootstrap[0].host += bell;
+    });
+    world.held.insert(ApiKey::API_VERSIONS);
+    world.start(Command::Connect);
+    let conn = world.take(ApiKey::API_VERSIONS)[0].conn;
+    let reason = CloseReason::Io(std::io::ErrorKind::Other, bell.to_owned());
+    world.handle(Input::Closed { conn, reason });
+    let mut recording = world.client.recording().unwrap();
+    recording.ended = Some(bell.to_owned());
+    recording.replay(|line| assert!(!line.contains(char::is_control), "{line:?}")).unwrap();
+    let (mut lines, mut told) = (0, 0);
+    recording.replay(|line| (lines += 1, told += usize::from(line.contains("title"))).0).unwrap();
+    assert!(lines > 4 && told > 4, "{told} of {lines}");
 }
 
 /// They would overflow the stack.

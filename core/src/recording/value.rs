@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::event::{Event, Since, after};
+use super::story;
 use crate::time::{Instant, Now};
 
 /// What every file of a recording begins with, and the version of what follows.
@@ -93,7 +94,7 @@ impl Recording {
         }
         let (by, body) = postcard::take_from_bytes::<String>(body).map_err(damaged)?;
         if by != env!("CARGO_PKG_VERSION") {
-            return Err(RecordingError::Version { by });
+            return Err(RecordingError::Version { by: story::one_line(&by) });
         }
         let (segments, ended) = postcard::from_bytes(body).map_err(damaged)?;
         Ok(Recording { segments, ended })

@@ -4,7 +4,7 @@
 //! - Of a request only its kind is saved. It comes back hollow: it can be queued and sent as the one that was, but not encoded.
 //! - An answer is saved whole only if machines read answers of its kind ([`READ`]), and none of those has a secret in it; of all
 //!   others, which are for users alone, only the error codes are saved: the client looks for them, wherever they stand.
-//! - Of the batches in an answer to Fetch only the headers are saved, unless data is kept.
+//! - Of the batches in an answer to Fetch only their outlines are saved (`record/outline.rs`), unless data is kept.
 
 use std::any::Any;
 use std::fmt;

@@ -16,7 +16,9 @@
 //! - Record data is left out unless it is asked for; requests, and answers that only users read, are left out always, but for their
 //!   kinds and error codes. So no secret gets in (`connection/saved.rs`).
 //! - What will be secret in settings must not be saved (`serde(skip)`): a snapshot has the client's settings in it.
-//! - A recording is read by the very version that made it.
+//! - A recording is read by the very version that made it, and better by the very build: only the version's number is compared.
+//! - It may come from a stranger. What takes part in a replay outside of the guard for panics neither panics nor overflows, nothing is
+//!   written out that is longer than the recording, and no line has a control character.
 
 mod event;
 mod recorder;

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 targets=${1:-all}
 seconds=${2:-300}
-[ "$targets" = all ] && targets="messages records framer tagged_fields consumer_protocol sasl machine"
+[ "$targets" = all ] && targets="messages records framer tagged_fields consumer_protocol sasl machine recording"
 for target in $targets; do
   mkdir -p "corpus/$target"
   cargo run --quiet --release --manifest-path ../Cargo.toml -p milena-conformance -- fuzz seeds "$target" "corpus/$target"

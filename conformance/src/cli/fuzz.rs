@@ -17,7 +17,7 @@ Usage: milena-conformance fuzz run TARGET|all [OPTIONS]
   run    runs a target on its seeds and on mutations of them; a property that does not hold ends the program
   seeds  writes a target's seeds, most of them made of the vectors, into an existing folder, for a fuzzer with coverage (fuzz/fuzz.sh)
 
-Targets: messages, records, framer, tagged_fields, consumer_protocol, sasl, machine
+Targets: messages, records, framer, tagged_fields, consumer_protocol, sasl, machine, recording
 
 Options:
   --seconds N  for each target [default: 10]

@@ -3,7 +3,7 @@
 //! A target takes any bytes and panics where a property does not hold: what is read can be written and read again
 //! (`messages`, `records`), any chunking gives the same frames (`framer`), and the memory taken is a small factor of
 //! the input plus the limit that was set ([`Meter`]). In `machine` the bytes are what happens to a whole client, and the
-//! properties are its promises. `fuzz/` has the same targets for cargo-fuzz; [`smoke`] runs
+//! properties are its promises; in `recording` they are a client's recording, which may come from a stranger. `fuzz/` has the same targets for cargo-fuzz; [`smoke`] runs
 //! them on stable Rust, from seeds (most are the vectors) and mutations of them, one seed one sequence.
 
 mod framer;
@@ -11,6 +11,7 @@ mod inside;
 mod machine;
 mod messages;
 mod mutation;
+mod recording;
 mod records;
 mod sasl;
 mod seeds;
@@ -61,7 +62,7 @@ pub struct Target {
 }
 
 /// Every target there is.
-pub const TARGETS: [Target; 7] = [
+pub const TARGETS: [Target; 8] = [
     Target { name: "messages", run: messages::run },
     Target { name: "records", run: records::run },
     Target { name: "framer", run: framer::run },
@@ -69,6 +70,7 @@ pub const TARGETS: [Target; 7] = [
     Target { name: "consumer_protocol", run: inside::consumer_protocol },
     Target { name: "sasl", run: sasl::run },
     Target { name: "machine", run: machine::run },
+    Target { name: "recording", run: recording::run },
 ];
 
 /// The target of that name.

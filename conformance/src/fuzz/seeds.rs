@@ -28,6 +28,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
             })
             .collect(),
         "machine" => super::machine::seeds(),
+        "recording" => super::recording::seeds(),
         _ => Vec::new(),
     };
     seeds.retain(|seed| seed.len() <= MAX_LEN);

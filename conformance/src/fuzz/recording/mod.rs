@@ -39,7 +39,8 @@ pub(super) fn run(input: &[u8], _: Meter) {
         let text = what.downcast_ref::<String>().map(String::as_str);
         panic!("outside of the guard: {:?}", text.or(what.downcast_ref::<&str>().copied()));
     }
-    let (touched, time) = (touched() - before, began.elapsed());
+    // The system counts a little late: the peak may seem to sink.
+    let (touched, time) = (touched().saturating_sub(before), began.elapsed());
     assert!(touched <= MEMORY, "{touched} bytes of memory");
     assert!(time <= TIME, "{time:?}");
 }

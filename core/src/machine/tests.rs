@@ -625,6 +625,7 @@ fn an_id_that_is_opened_twice_and_a_client_without_servers_do_no_harm() {
     let op = world.start(Command::Connect);
     world.pass(Duration::from_secs(20));
     assert!(matches!(world.done[&op], Err(Error::Timeout { .. })));
+}
 
 /// A reader of a partition whose leader is in no answer, in a world whose settings were never checked.
 fn of_a_missing_broker(now: Instant) -> World {

@@ -621,7 +621,12 @@ fn an_id_that_is_opened_twice_and_a_client_without_servers_do_no_harm() {
     world.accept(&asked, 0);
     assert!(delivery.outcome().unwrap().is_ok());
 
-    let mut world = World::new(|config| config.bootstrap.clear());
+    let mut world = World::new(|config| {
+        config.bootstrap.clear();
+        // No replay takes such settings.
+        #[cfg(feature = "recording")]
+        (config.recording = None);
+    });
     let op = world.start(Command::Connect);
     world.pass(Duration::from_secs(20));
     assert!(matches!(world.done[&op], Err(Error::Timeout { .. })));

@@ -159,6 +159,11 @@ impl Cluster {
         }
     }
 
+    /// Whether it is one of the brokers.
+    pub(crate) fn has_broker(&self, broker: BrokerId) -> bool {
+        self.brokers.contains_key(&broker)
+    }
+
     /// Whether a first answer came.
     pub(crate) fn is_known(&self) -> bool {
         !self.brokers.is_empty()

@@ -11,6 +11,7 @@
 //! - Before a first answer came, leaders that can't even be asked end it after `api_timeout`: an address that never worked
 //!   is no outage.
 //! - An answer that brings nothing and did not wait either is followed by a pause.
+//! - A broker that has left is forgotten when nothing is in flight there and its pause is over.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -178,6 +179,12 @@ impl Fetcher {
         self.buffered
     }
 
+    /// How many brokers it remembers.
+    #[cfg(test)]
+    pub(crate) fn nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
     pub(crate) fn open(&mut self, ctx: &mut Context<'_>) {
         ctx.cluster.want(&self.config.topic);
         self.on_metadata(ctx);
@@ -203,6 +210,10 @@ impl Fetcher {
 
     /// The topic may have become known, leaders may have moved.
     pub(crate) fn on_metadata(&mut self, ctx: &mut Context<'_>) {
+        let (cluster, now) = (&*ctx.cluster, ctx.now.mono);
+        self.nodes.retain(|broker, node| {
+            cluster.has_broker(*broker) || node.in_flight.is_some() || node.not_before > now
+        });
         match ctx.cluster.topic(&self.config.topic) {
             TopicState::Asking => return,
             TopicState::Failed(error) => {

@@ -175,9 +175,11 @@ impl Machine {
         }
     }
 
-    /// Connections to bootstrap servers and to addresses that brokers have left take no new requests, and end when idle.
+    /// Connections to bootstrap servers and to addresses that brokers have left take no new requests, and end when idle. Nothing
+    /// is remembered of brokers that have left.
     pub(super) fn retire_connections(&mut self, now: Now) {
         let cluster = &self.shared.cluster;
+        self.negotiate_at_zero.retain(|node| cluster.address(*node).is_some());
         let stale = |link: &Link| match link.node {
             Node::Seed(_) => true,
             Node::Broker(_) => cluster.address(link.node) != Some(link.connection.address()),

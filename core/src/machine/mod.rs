@@ -338,6 +338,13 @@ impl Machine {
         self.shared.timers.earliest()
     }
 
+    /// How many brokers its parts remember: readers, writers, and what it knows of their versions.
+    #[cfg(test)]
+    pub(crate) fn remembered(&self) -> [usize; 3] {
+        let readers = self.readers.values().map(Fetcher::nodes).sum();
+        [readers, self.writers.values().map(Sender::nodes).sum(), self.negotiate_at_zero.len()]
+    }
+
     /// Its state, in the bytes of a recording.
     #[cfg(feature = "recording")]
     pub(crate) fn save(&self) -> Result<Vec<u8>, postcard::Error> {

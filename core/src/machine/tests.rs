@@ -8,8 +8,9 @@ use bytes::Bytes;
 
 #[cfg(not(feature = "recording"))]
 use super::Machine;
-use super::{Command, Input, Notice, Output};
+use super::{Ask, Command, Input, Notice, Output};
 use crate::balancer::Record;
+use crate::cluster::Target;
 use crate::config::{Config, ReaderConfig, WriterConfig};
 use crate::connection::{AnyAnswer, Channel, ConnId};
 use crate::consumer::{self, Chunk};
@@ -18,6 +19,7 @@ use crate::error::{CloseReason, Error};
 use crate::producer::{self, Accumulator, Budget, Delivery, Job, View};
 use crate::protocol::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
 use crate::protocol::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
+use crate::protocol::list_groups::ListGroupsRequest;
 use crate::protocol::metadata::*;
 use crate::protocol::produce::{
     PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
@@ -658,6 +660,69 @@ fn at_the_end_of_time_a_machine_panics_and_does_not_go_in_circles() {
     let panicked = std::panic::catch_unwind(|| drop(of_a_missing_broker(Instant::MAX))).unwrap_err();
     let what = panicked.downcast_ref::<&str>().unwrap();
     assert_eq!(*what, "what is asked for at one moment comes to an end");
+}
+
+/// Brokers come under a new id and address each time, and the old ones are gone.
+fn replace_brokers(world: &mut World, times: i32, mut each: impl FnMut(&mut World)) {
+    for id in 10..10 + times {
+        world.brokers = vec![id];
+        world.topics.insert("t".to_owned(), vec![(id, id)]);
+        world.command(Command::Refresh);
+        world.pass_ms(1_500);
+        each(world);
+    }
+}
+
+#[test]
+fn brokers_that_have_left_are_forgotten_by_readers() {
+    let mut world = World::reading(&[(1, 0)], |_, reader| reader.start = crate::Start::Offset(0));
+    replace_brokers(&mut world, 9, |world| {
+        assert_eq!(world.take(ApiKey::FETCH).len(), 2, "at the broker that has left, and at the new one");
+        let left = world.take(ApiKey::FETCH).remove(0);
+        world.hang_up(left.conn);
+    });
+    replace_brokers(&mut world, 1, |_| {});
+    assert!(world.client.remembered()[0] <= 2, "{:?}", world.client.remembered());
+}
+
+#[test]
+fn brokers_that_have_left_are_forgotten_by_writers() {
+    let mut world = World::writing(&[(1, 0)], |_, _| {});
+    replace_brokers(&mut world, 9, |world| {
+        let delivery = world.write(0, b"a");
+        let asked = world.take(ApiKey::PRODUCE).remove(0);
+        world.accept(&asked, 0);
+        assert!(delivery.outcome().unwrap().is_ok());
+    });
+    assert_eq!(world.client.remembered()[1], 1);
+}
+
+/// What is in flight at a broker that has left still counts there.
+#[test]
+fn a_broker_that_has_left_is_remembered_while_a_writer_awaits_its_answer() {
+    let mut world = World::writing(&[(1, 0)], |_, _| {});
+    let delivery = world.write(0, b"a");
+    let asked = world.take(ApiKey::PRODUCE).remove(0);
+    replace_brokers(&mut world, 2, |_| {});
+    assert_eq!(world.client.remembered()[1], 1);
+    world.accept(&asked, 7);
+    assert_eq!(delivery.outcome().unwrap().unwrap().offset, Some(7));
+    replace_brokers(&mut world, 1, |_| {});
+    assert_eq!(world.client.remembered()[1], 0);
+}
+
+#[test]
+fn brokers_that_have_left_are_forgotten_where_versions_are_negotiated() {
+    let mut world = World::new(|_| {});
+    world.start(Command::Connect);
+    replace_brokers(&mut world, 9, |world| {
+        world.held.insert(ApiKey::API_VERSIONS);
+        world.start(|op| Command::Ask(op, Ask::new(Arc::new(ListGroupsRequest::default()), Target::Any)));
+        let asked = world.take(ApiKey::API_VERSIONS).remove(0);
+        world.held.remove(&ApiKey::API_VERSIONS);
+        world.hang_up(asked.conn);
+        assert_eq!(world.client.remembered()[2], 1);
+    });
 }
 
 #[test]

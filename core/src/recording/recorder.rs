@@ -65,6 +65,11 @@ impl Recorded {
         self.machine.poll_timeout()
     }
 
+    #[cfg(test)]
+    pub(crate) fn remembered(&self) -> [usize; 3] {
+        self.machine.remembered()
+    }
+
     pub(crate) fn outstanding(&self) -> Outstanding {
         self.machine.outstanding()
     }

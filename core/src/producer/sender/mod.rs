@@ -5,6 +5,7 @@
 //! - A gap that a failed batch left shows as OUT_OF_ORDER at the oldest batch: what is left then gets new numbers under a new
 //!   epoch, once nothing of the old one is in flight.
 //! - The budget gets a batch's bytes back when the batch is gone, not when its records fail.
+//! - A broker that has left is forgotten when nothing is on its way there.
 //! - It ends when it is told to and has nothing more to write, or at once with its client; it is gone when its jobs are back.
 //!
 //! `partition.rs` has the rules of one partition, `pick.rs` who may send, `request.rs` what an answer means, `identity.rs` the
@@ -140,7 +141,15 @@ impl Sender {
                 self.on_work(ctx, slot);
             }
         }
+        let cluster = &*ctx.cluster;
+        self.nodes.retain(|broker, node| cluster.has_broker(*broker) || !node.is_idle());
         self.go_on(ctx);
+    }
+
+    /// How many brokers it remembers.
+    #[cfg(test)]
+    pub(crate) fn nodes(&self) -> usize {
+        self.nodes.len()
     }
 
     /// Jobs are done. Those that are done together leave together.

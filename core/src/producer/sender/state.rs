@@ -158,6 +158,13 @@ pub(super) struct Node {
     pub(super) turn: usize,
 }
 
+impl Node {
+    /// Nothing is on its way there, and nothing is to be.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight == 0 && self.sealing == 0 && self.ready.is_empty()
+    }
+}
+
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "recording", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Sent {

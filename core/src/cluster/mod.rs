@@ -108,6 +108,10 @@ struct Refresh {
     last: Option<Instant>,
     /// Requests that failed, in a row.
     failures: u32,
+    /// How often all were asked in vain since an answer came.
+    rounds: u32,
+    /// Who was asked in vain since the last pause.
+    asked: BTreeSet<Node>,
     /// Answers that left something unsettled, in a row.
     unsettled: u32,
     /// Not before.
@@ -351,31 +355,45 @@ impl Cluster {
             allow_auto_topic_creation: self.config.allow_auto_topic_creation,
             ..Default::default()
         };
-        Some((self.node_to_ask(now), request))
+        let node = self.node_to_ask(now);
+        self.refresh.asked.insert(node);
+        Some((node, request))
     }
 
     /// Any node, best one that is not backing off: brokers first, then bootstrap servers, another after each failure.
     pub(crate) fn node_to_ask(&self, now: Instant) -> Node {
-        let brokers = self.brokers.keys().map(|id| Node::Broker(*id));
-        let nodes: Vec<Node> = brokers.chain((0..self.seeds.len()).map(Node::Seed)).collect();
-        let from = self.refresh.failures as usize;
-        let turn = |i: usize| nodes[(from + i) % nodes.len()];
-        let rested = |node: &Node| self.health.get(node).is_none_or(|health| health.until <= now);
-        // Without any failure the first broker is asked each time: its connection is there.
-        (0..nodes.len()).map(turn).find(rested).unwrap_or_else(|| turn(0))
+        let nodes = self.nodes();
+        let turn = self.refresh.failures as usize % nodes.len();
+        let mut rested =
+            nodes[turn..].iter().chain(&nodes[..turn]).filter(|node| self.is_rested(**node, now));
+        let first = rested.clone().next().copied();
+        rested.find(|node| !self.refresh.asked.contains(node)).copied().or(first).unwrap_or(nodes[turn])
     }
 
-    /// No answer came: another node is asked at once, until all were asked; then after a pause.
+    fn nodes(&self) -> Vec<Node> {
+        let brokers = self.brokers.keys().map(|id| Node::Broker(*id));
+        brokers.chain((0..self.seeds.len()).map(Node::Seed)).collect()
+    }
+
+    fn is_rested(&self, node: Node, now: Instant) -> bool {
+        self.health.get(&node).is_none_or(|health| health.until <= now)
+    }
+
+    /// No answer came: another node is asked at once, until all were asked that can be; then after a pause.
     pub(crate) fn on_failure(&mut self, now: Instant, rng: &mut Rng, error: Error) {
         self.notices.push(Notice::MetadataFailed { error: error.clone() });
         self.refresh.trouble = Some(error);
         self.refresh.in_flight = false;
         self.refresh.wanted = true;
         self.refresh.failures += 1;
-        let nodes = (self.brokers.len() + self.seeds.len()) as u32;
-        self.refresh.not_before = match self.refresh.failures.is_multiple_of(nodes) {
-            true => now + self.backoff.after(self.refresh.failures / nodes, rng),
-            false => now,
+        let is_new = |node: &Node| self.is_rested(*node, now) && !self.refresh.asked.contains(node);
+        self.refresh.not_before = match self.nodes().iter().any(is_new) {
+            true => now,
+            false => {
+                self.refresh.asked.clear();
+                self.refresh.rounds += 1;
+                now + self.backoff.after(self.refresh.rounds, rng)
+            }
         };
     }
 
@@ -405,7 +423,8 @@ impl Cluster {
             return;
         }
         self.refresh.trouble = None;
-        self.refresh.failures = 0;
+        (self.refresh.failures, self.refresh.rounds) = (0, 0);
+        self.refresh.asked.clear();
         self.brokers.clear();
         for broker in &answer.brokers {
             let address = Address::of_broker(&broker.host, broker.port);

@@ -182,8 +182,10 @@ fn a_topic_that_was_never_asked_for_is_asked_for_at_once() {
     script.cluster.on_metadata(at(1_002), &mut script.rng, known, NEWEST);
     assert!(script.cluster.poll_request(at(1_050)).is_none());
     // What failed is repeated, whatever else is wanted.
-    assert!(script.cluster.poll_request(at(1_400)).is_some());
-    (0..4).for_each(|_| script.cluster.on_failure(at(1_400), &mut script.rng, Error::Closed));
+    for _ in 0..4 {
+        assert!(script.cluster.poll_request(at(1_400)).is_some());
+        script.cluster.on_failure(at(1_400), &mut script.rng, Error::Closed);
+    }
     script.cluster.want(&"w".into());
     assert!(script.cluster.poll_request(at(1_400)).is_none());
 }
@@ -218,6 +220,23 @@ fn failures_go_round_the_brokers_then_the_bootstrap_servers_then_pause() {
     assert_eq!(asked, [brokers[0], brokers[1], Node::Seed(0), Node::Seed(1)]);
     assert!(script.cluster.poll_request(at(1_079)).is_none());
     assert_eq!(script.cluster.poll_request(at(1_121)).map(|(node, _)| node), Some(brokers[0]));
+}
+
+/// Those that rest were counted as if they had been asked: the only one left was asked at once as often as there are nodes.
+#[test]
+fn a_node_that_failed_is_not_asked_again_at_once_while_others_rest() {
+    let mut script = Script::new();
+    script.partition(0, NEWEST, 1, 1, 0);
+    for node in [Node::Broker(BrokerId(2)), Node::Seed(0), Node::Seed(1)] {
+        script.cluster.on_node_failed(at(950), &mut script.rng, node, CloseReason::Unasked);
+    }
+    script.cluster.want_refresh();
+    let (node, _) = script.cluster.poll_request(at(1_000)).expect("a request is due");
+    assert_eq!(node, Node::Broker(BrokerId(1)));
+    script.cluster.on_failure(at(1_000), &mut script.rng, Error::Closed);
+    assert!(script.cluster.poll_request(at(1_079)).is_none());
+    // Now that they have rested, another is asked.
+    assert_ne!(script.cluster.poll_request(at(1_121)).map(|(node, _)| node), Some(node));
 }
 
 #[test]

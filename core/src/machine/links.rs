@@ -92,6 +92,10 @@ impl Machine {
         let connection = &mut self.links.get_mut(&conn)?.connection;
         let transmit = connection.poll_transmit(now.mono, &mut self.replies);
         self.shared.timers.set(Timer::Connection(conn), connection.poll_timeout());
+        if transmit.is_none() {
+            // What could not be sent may have been the last that a connection to a broker that has left was kept for.
+            self.touch(now, conn);
+        }
         transmit
     }
 

@@ -697,6 +697,29 @@ fn brokers_that_have_left_are_forgotten_by_writers() {
     assert_eq!(world.client.remembered()[1], 1);
 }
 
+/// The last request there was one that the broker has no version for: nothing looked at the connection any more.
+#[test]
+fn a_connection_to_a_broker_that_has_left_ends_when_its_last_request_cannot_be_sent() {
+    let mut world = World::new(|_| {});
+    world.start(Command::Connect);
+    world.command(Command::Refresh);
+    world.pass_ms(200);
+    world.ranges.remove(&ApiKey::LIST_GROUPS);
+    world.held.insert(ApiKey::API_VERSIONS);
+    let target = Target::Broker(BrokerId(2));
+    let op = world.start(|op| Command::Ask(op, Ask::new(Arc::new(ListGroupsRequest::default()), target)));
+    let asked = world.take(ApiKey::API_VERSIONS).remove(0);
+    assert_eq!(asked.port, 9002);
+    world.brokers = vec![1, 3];
+    world.command(Command::Refresh);
+    world.pass_ms(200);
+    assert!(world.open.contains_key(&asked.conn), "a request waits there");
+    let versions = world.versions();
+    world.answer::<ApiVersionsRequest>(&asked, versions);
+    assert!(matches!(world.done[&op], Err(Error::Unsupported { .. })), "{:?}", world.done);
+    assert!(!world.open.contains_key(&asked.conn));
+}
+
 /// What is in flight at a broker that has left still counts there.
 #[test]
 fn a_broker_that_has_left_is_remembered_while_a_writer_awaits_its_answer() {

@@ -17,11 +17,12 @@ const METER: Meter = Meter(|| ALLOCATOR.stats().bytes_allocated as u64);
 type Input = fn() -> Vec<u8>;
 
 /// Inputs that once broke a property: target, what it was, input.
-const FINDINGS: [(&str, &str, Input); 4] = [
+const FINDINGS: [(&str, &str, Input); 5] = [
     ("records", "a zstd window of 64 MiB was allocated whatever the limit", zstd_with_a_large_window),
     ("records", "equal headers were not equal, for the length of a varint", header_with_a_long_varint),
     ("machine", "a coordinator's lookup was outstanding after the shutdown", lookup_at_the_shutdown),
     ("machine", "a reader was told of data after its end", data_behind_an_error),
+    ("machine", "who failed to tell metadata was asked again at once", the_last_broker_refuses),
 ];
 
 /// Once the cluster is known, a call to a group's coordinator; then nothing more.
@@ -36,6 +37,12 @@ fn data_behind_an_error() -> Vec<u8> {
     let stored = [9, 0, 0, 6, 9, 0, 0, 7];
     let answers = [9, 4, 0, 4, 17, 0, 9, 0, 0, 3, 9, 0, 0, 5];
     [&[0x0e, 0, 0, 0, 28][..], &records, &calm, &records, &asked, &stored, &answers].concat()
+}
+
+/// Nobody can be reached any more but the broker that is asked for metadata, and that one refuses them.
+fn the_last_broker_refuses() -> Vec<u8> {
+    let (calm, records) = ([28, 0, 28, 0, 28, 0, 28], [14, 2, 20, 0, 0, 14, 5, 30, 0, 1, 19, 0, 9]);
+    [&[0x02, 0, 0x88, 0, 28][..], &records, &calm, &records, &[30, 17, 9, 0]].concat()
 }
 
 /// A batch of one record with one header, whose value's length of zero takes two bytes.

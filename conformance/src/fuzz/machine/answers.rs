@@ -14,6 +14,19 @@ const CODES: [i16; 32] = [
     87, 89, 100, 103,
 ];
 
+/// What a peer says that is no Kafka.
+const HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\r\n";
+
+/// How everything is answered for a while.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Storm {
+    Answers(Twist),
+    /// Versions are told, and nothing else.
+    Garbage,
+    /// Whoever asks for versions in a new way is hung up on.
+    HangUp,
+}
+
 impl Run<'_> {
     pub(super) fn twist(&mut self) -> Twist {
         let [code, how] = self.choices.word().to_be_bytes();
@@ -28,28 +41,26 @@ impl Run<'_> {
 
     /// The broker's answer, from which it may differ in a way that is named.
     fn told(&mut self, conn: ConnId, asked: &Asked, twist: Twist) -> Vec<u8> {
-        let Some(to) = self.drive.conns.get_mut(&conn) else { return Vec::new() };
-        let broker = self.drive.cluster.broker_at(&to.address);
-        if asked.key == ApiKey::METADATA {
-            if twist.sparse {
-                self.drive.confuse(0);
-            } else if twist.code.is_ok() {
-                to.true_metadata.insert(asked.correlation);
-            }
-        }
+        let broker = self.drive.cluster.broker_at(&self.drive.conns[&conn].address);
         self.drive.cluster.answer(asked, broker, twist)
     }
 
-    /// The broker's right answer, of which something else is going to be made.
-    fn right(&mut self, conn: ConnId, asked: &Asked) -> Vec<u8> {
-        let broker = self.drive.cluster.broker_at(&self.drive.conns[&conn].address);
-        self.drive.cluster.answer(asked, broker, Twist::NONE)
-    }
-
-    pub(super) fn answer_with(&mut self, conn: ConnId, asked: Asked, twist: Twist) {
-        let frame = self.told(conn, &asked, twist);
-        let Some(to) = self.drive.conns.get_mut(&conn) else { return };
-        to.coming.extend(framed(&frame));
+    /// As all are answered in a storm.
+    pub(super) fn answer_with(&mut self, conn: ConnId, asked: Asked, storm: Storm) {
+        if !self.drive.conns.contains_key(&conn) {
+            return;
+        }
+        let bytes = match storm {
+            Storm::HangUp if asked.key == ApiKey::API_VERSIONS && asked.version > 0 => {
+                return self.drive.end_of_stream(conn);
+            }
+            Storm::Garbage if asked.key != ApiKey::API_VERSIONS => HTTP.to_vec(),
+            Storm::Answers(twist) => framed(&self.told(conn, &asked, twist)),
+            Storm::HangUp | Storm::Garbage => framed(&self.told(conn, &asked, Twist::NONE)),
+        };
+        let to = self.drive.conns.get_mut(&conn).expect("it is there");
+        to.has_garbage |= storm == Storm::Garbage;
+        to.coming.extend(bytes);
         self.drive.receive_all(conn);
     }
 
@@ -60,8 +71,8 @@ impl Run<'_> {
         if waiting.is_empty() {
             return;
         }
-        // Mostly the oldest: brokers answer in order.
-        let place = usize::from(which >> 4) % waiting.len();
+        // Mostly the oldest: brokers answer in order, and a connection ends where one does not.
+        let place = if which >> 4 < 14 { 0 } else { usize::from(which >> 4) % waiting.len() };
         let asked = waiting.remove(place);
         let bytes = match how % 16 {
             0..=3 => framed(&self.told(conn, &asked, Twist::NONE)),
@@ -72,9 +83,9 @@ impl Run<'_> {
             7 | 8 => self.by_chance(&asked),
             9 | 10 => self.nearly_right(conn, &asked),
             11 => self.garbage(&asked),
-            12 => framed(&self.right(conn, &asked)).repeat(2),
+            12 => framed(&self.told(conn, &asked, Twist::NONE)).repeat(2),
             13 => {
-                let mut frame = self.right(conn, &asked);
+                let mut frame = self.told(conn, &asked, Twist::NONE);
                 let other = asked.correlation.wrapping_add(1 + i32::from(self.choices.byte()));
                 frame[..4].copy_from_slice(&other.to_be_bytes());
                 framed(&frame)
@@ -83,10 +94,8 @@ impl Run<'_> {
             // It is never answered.
             _ => return,
         };
-        if how % 16 >= 7 {
-            self.drive.confuse(bytes.len());
-        }
         let to = self.drive.conns.get_mut(&conn).expect("it was picked");
+        to.has_garbage |= how % 16 == 11;
         to.coming.extend(bytes);
         let whole = to.coming.len();
         match which & 7 {
@@ -114,7 +123,7 @@ impl Run<'_> {
 
     /// The right one, with a few bytes changed.
     fn nearly_right(&mut self, conn: ConnId, asked: &Asked) -> Vec<u8> {
-        let mut frame = self.right(conn, asked);
+        let mut frame = self.told(conn, asked, Twist::NONE);
         for _ in 0..=self.choices.below(3) {
             // Mostly after the correlation id.
             let at = (4 + usize::from(self.choices.word())) % frame.len();
@@ -135,7 +144,7 @@ impl Run<'_> {
             0 => bytes,
             1 => framed(&bytes),
             2 => framed(&[asked.header(asked.correlation, asked.version), bytes].concat()),
-            _ => b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+            _ => HTTP.to_vec(),
         }
     }
 

@@ -49,7 +49,7 @@ impl Asked {
         Asked { key, version, correlation: header.correlation_id, body }
     }
 
-    fn request<R: Request>(&self) -> R {
+    pub(super) fn request<R: Request>(&self) -> R {
         R::decode(self.body.clone(), self.version).expect("what the client sends can be read")
     }
 
@@ -75,7 +75,7 @@ impl Asked {
 }
 
 /// How an answer differs from the right one.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Twist {
     /// The error code wherever there is room for one.
     pub(super) code: ErrorCode,
@@ -112,6 +112,8 @@ struct Topic {
 #[derive(Clone, Debug)]
 pub(super) struct Cluster {
     brokers: i32,
+    /// The id of the first broker.
+    first: i32,
     /// A broker listens at this port and its id.
     base_port: u16,
     topics: BTreeMap<&'static str, Topic>,
@@ -131,27 +133,42 @@ impl Cluster {
             (*name, Topic { id: Uuid([index as u8 + 1; 16]), exists: index + 1 < TOPICS.len(), partitions })
         });
         let topics = topics.collect();
-        Cluster { brokers, base_port: 9000, topics, newest, next_producer: 1000, changes: 0 }
+        Cluster { brokers, first: 1, base_port: 9000, topics, newest, next_producer: 1000, changes: 0 }
     }
 
-    /// How many brokers there are at most.
-    pub(super) fn len(&self) -> usize {
-        self.brokers as usize
+    fn ids(&self) -> std::ops::Range<i32> {
+        self.first..self.first + self.brokers
+    }
+
+    /// Others take the brokers' places, under new ids and addresses; they lead what those before have led.
+    pub(super) fn replace_brokers(&mut self) {
+        self.first += self.brokers;
+        let places = self.topics.values_mut().flat_map(|topic| &mut topic.partitions);
+        for place in places.filter(|place| place.leader >= 0) {
+            (place.leader, place.epoch) = (place.leader + self.brokers, place.epoch + 1);
+        }
     }
 
     /// Something changes: who leads, how many partitions there are, which topic it is, which broker is where.
     pub(super) fn change(&mut self, what: u8, topic: usize, partition: usize) {
         self.changes += 1;
-        let (brokers, changes) = (self.brokers, self.changes);
+        let changes = self.changes;
+        match what % 8 {
+            6 => return self.base_port = 9000 + 100 * (changes % 50) as u16,
+            7 => return self.replace_brokers(),
+            _ => {}
+        }
+        let (first, brokers) = (self.first, self.brokers);
+        let next = |leader: i32| first + (leader - first + 1).rem_euclid(brokers);
         let topic = self.topics.get_mut(TOPICS[topic % TOPICS.len()]).expect("it has a name");
         let count = topic.partitions.len();
         let place = &mut topic.partitions[partition % count];
-        match what % 6 {
-            0 => (place.leader, place.epoch) = (place.leader % brokers + 1, place.epoch + 1),
+        match what % 8 {
+            0 => (place.leader, place.epoch) = (next(place.leader), place.epoch + 1),
             1 => (place.leader, place.epoch) = (-1, place.epoch + 1),
             2 if count < MAX_PARTITIONS => {
                 topic.partitions.push(Partition {
-                    leader: changes % brokers + 1,
+                    leader: next(changes),
                     epoch: 0,
                     next: 0,
                     log: Vec::new(),
@@ -172,12 +189,12 @@ impl Cluster {
     }
 
     pub(super) fn address(&self, broker: i32) -> Address {
-        Address { host: format!("b{broker}"), port: self.base_port + broker as u16 }
+        Address { host: format!("b{broker}"), port: self.base_port.wrapping_add(broker as u16) }
     }
 
     /// The id of the broker that listens there: bootstrap servers are the first broker.
     pub(super) fn broker_at(&self, address: &Address) -> i32 {
-        (1..=self.brokers).find(|broker| self.address(*broker) == *address).unwrap_or(1)
+        self.ids().find(|broker| self.address(*broker) == *address).unwrap_or(self.first)
     }
 
     /// The answer of a broker to a request, in a frame without its length.
@@ -247,7 +264,7 @@ impl Cluster {
     }
 
     fn metadata(&self, request: &MetadataRequest, version: i16, twist: Twist) -> MetadataResponse {
-        let brokers = (1..=self.brokers).filter(|broker| !twist.sparse || *broker == 1).map(|broker| {
+        let brokers = self.ids().filter(|broker| !twist.sparse || *broker == self.first).map(|broker| {
             let Address { host, port } = self.address(broker);
             MetadataResponseBroker {
                 node_id: BrokerId(broker),
@@ -280,7 +297,7 @@ impl Cluster {
         MetadataResponse {
             throttle_time_ms: if version >= 3 { twist.throttle_ms } else { 0 },
             brokers: brokers.collect(),
-            controller_id: BrokerId(if twist.silent || version == 0 { -1 } else { 1 }),
+            controller_id: BrokerId(if twist.silent || version == 0 { -1 } else { self.first }),
             topics: topics.collect(),
             error_code: if twist.hint && version >= 13 { twist.code } else { ErrorCode::NONE },
             ..Default::default()
@@ -296,7 +313,7 @@ impl Cluster {
 
     /// Who is said to lead, with what epoch.
     fn hint(&self, broker: i32, twist: Twist) -> Option<(BrokerId, LeaderEpoch, Address)> {
-        let leader = broker % self.brokers + 1;
+        let leader = self.first + (broker - self.first + 1) % self.brokers;
         twist.hint.then(|| (BrokerId(leader), LeaderEpoch(1000 + self.changes), self.address(leader)))
     }
 
@@ -463,8 +480,9 @@ impl Cluster {
         version: i16,
         twist: Twist,
     ) -> FindCoordinatorResponse {
-        let Address { host, port } = self.address(self.brokers);
-        let (node_id, port) = (BrokerId(self.brokers), i32::from(port));
+        let last = self.ids().end - 1;
+        let Address { host, port } = self.address(last);
+        let (node_id, port) = (BrokerId(last), i32::from(port));
         let mut answer = FindCoordinatorResponse::default();
         if version < 4 {
             (answer.error_code, answer.node_id) = (twist.code, node_id);

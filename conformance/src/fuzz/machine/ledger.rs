@@ -9,6 +9,9 @@ use milena_core::machine::writer::{self, BatchId, Gathered, Settled, TopicView};
 use milena_core::machine::{OpId, Outstanding, ReaderId, WriterId, reader};
 use milena_core::{Instant, ReaderConfig, WriterConfig};
 
+use super::known::Known;
+use super::rests::Alone;
+
 /// An operation that someone waits for.
 #[derive(Debug)]
 pub(super) struct Operation {
@@ -204,9 +207,24 @@ impl Ledger {
         self.readers.values().filter(|reader| !reader.is_closed)
     }
 
+    /// Who alone writes and who alone reads, if anybody does.
+    pub(super) fn alone(&self) -> Alone {
+        let mut writers = self.writers.iter().filter(|(_, writer)| !writer.is_gone);
+        let mut readers = self.readers.iter().filter(|(_, reader)| !reader.is_closed && !reader.has_ended);
+        let writer = writers.next().map(|(id, _)| *id).filter(|_| writers.next().is_none());
+        let reader = readers.next().map(|(id, _)| *id).filter(|_| readers.next().is_none());
+        Alone { writer, reader }
+    }
+
+    /// Records that have no outcome yet.
+    pub(super) fn unsettled(&self) -> usize {
+        let batches = self.writers.values().flat_map(|writer| writer.batches.values());
+        batches.map(|batch| batch.settled.iter().filter(|settled| !**settled).count()).sum()
+    }
+
     /// How much there is that may want something: what bounds depend on.
-    pub(super) fn size(&self) -> usize {
-        let partitions = |reader: &Reader| reader.config.partitions.as_ref().map_or(6, Vec::len);
+    pub(super) fn size(&self, known: &Known) -> usize {
+        let partitions = |reader: &Reader| known.partitions(&reader.config.topic);
         let readers: usize = self.live_readers().map(|reader| 2 + partitions(reader)).sum();
         self.live_operations() + self.slots() + self.writers.len() + readers
     }
@@ -228,7 +246,7 @@ impl Ledger {
     }
 
     /// What the machine says it has under way is what was asked of it.
-    pub(super) fn check_outstanding(&self, outstanding: &Outstanding, nodes: usize) {
+    pub(super) fn check_outstanding(&self, outstanding: &Outstanding, known: &Known, nodes: usize) {
         let Outstanding {
             operations,
             parked,
@@ -252,11 +270,11 @@ impl Ledger {
         assert!(topics <= self.topics.len(), "{topics} topics outstanding of {:?}", self.topics);
         assert!(lookups <= self.coordinators, "{lookups} lookups of {} coordinators", self.coordinators);
         // Each operation has one request under way at most, each partition a few.
-        let most = 2 + lookups + self.live_operations() + 8 * (self.size() + nodes);
+        let most = 2 + lookups + self.live_operations() + 4 * (self.size(known) + nodes);
         let requests = parked + queued + unanswered;
         assert!(requests <= most, "{requests} requests are under way, {most} would do: {outstanding:?}");
         // What has nothing to do is closed, but for one on each lane.
-        let most = nodes * (3 + live_readers) + queued + unanswered;
+        let most = nodes * (2 + live_readers) + queued + unanswered;
         assert!(connections <= most, "{connections} connections, {most} would do: {outstanding:?}");
         let most = 1 + connections + operations + self.slots() + 2 * writers + 2 * readers;
         assert!(timers <= most, "{timers} timers, {most} would do: {outstanding:?}");

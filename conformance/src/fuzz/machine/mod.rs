@@ -2,23 +2,27 @@
 //!
 //! The input is a list of choices: four bytes of settings, then steps of a byte each and what the step needs. Whatever they are:
 //!
-//! - Nothing panics, and no step takes more memory or tells more than what there is (slots, brokers, calls) and the answer's
-//!   length explain ([`drive`]).
+//! - Nothing panics, and no step takes more memory or tells more than what there is (slots, calls, the brokers and partitions
+//!   that answers have named) and the answer's length explain ([`drive`], [`known`]).
+//! - What is kept is bounded by the same, and does not grow while brokers come and go ([`Run::churn`]).
 //! - What is under way is what was asked for, and nothing waits for ever ([`ledger`]).
 //! - Within a moment, shorter than the first pause after a failure, requests, connects and jobs are few, however soon and
-//!   however wrongly brokers answer; a broker that failed is left alone ([`drive`]).
+//!   however wrongly brokers answer ([`drive`]), and come to an end if all of them are answered at once ([`Run::storm`]).
+//! - A broker that failed is left alone for that moment, and so is what an answer has refused, or a lost connection ([`rests`]).
 //! - A connection that has a request says so first, and what comes late for one that has ended counts for nothing.
 //! - After the shutdown each operation is done once, each reader has ended once, each record is settled once, each writer is
 //!   gone, and all memory is given back ([`ledger`]).
-//! - The same input gives the same outputs.
+//! - The same input gives the same outputs: one input of four, chosen by its own bytes, is played twice.
 
 mod answers;
 mod broker;
 mod calls;
 mod choices;
 mod drive;
+mod known;
 mod ledger;
 mod records;
+mod rests;
 mod seeds;
 
 use std::io::ErrorKind;
@@ -28,6 +32,7 @@ use milena_core::machine::{Command, ConnId, OpId};
 use milena_core::{CloseReason, Config};
 
 use super::Meter;
+use answers::Storm;
 use broker::{Cluster, Twist};
 use choices::Choices;
 use drive::Drive;
@@ -36,8 +41,17 @@ pub(super) use seeds::seeds;
 /// Enough to get anywhere; longer runs only take longer.
 const MAX_STEPS: usize = 400;
 
+/// How often brokers are replaced to see whether anything is left of them: at first, for a while, and when it is looked again.
+const CHURN: (usize, usize, usize) = (4, 8, 48);
+
+/// What may come to be kept while they are: longer numbers.
+const CHURN_BYTES: usize = 128;
+
 pub(super) fn run(input: &[u8], meter: Meter) {
     let first = play(input, meter);
+    if input.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte)) % 4 != 0 {
+        return;
+    }
     let again = play(input, Meter::OFF);
     if first != again {
         let (first, again) =
@@ -84,7 +98,18 @@ impl<'a> Run<'a> {
     }
 
     fn step(&mut self, step: u8) {
+        // What a step is comes from its low bits; some are another thing now and then.
+        let is_other = step >> 5 >= 6;
+        self.drive.room = if is_other { Some(7) } else { None };
         match step & 31 {
+            1 if is_other => {
+                let [scale, factor] = self.choices.word().to_be_bytes();
+                self.drive.set_wall(i64::from(factor as i8) << (scale % 32));
+            }
+            26 if is_other => {
+                let how = self.choices.byte();
+                self.churn(how);
+            }
             0 | 1 => {
                 let until = self.drive.until_timeout().unwrap_or_default();
                 self.drive.pass(until, false);
@@ -131,10 +156,14 @@ impl<'a> Run<'a> {
                 let what = self.choices.byte();
                 self.drive.late(what);
             }
-            28 | 29 => self.storm(Twist::NONE, true),
+            28 | 29 => self.storm(CALM, true),
+            30 if is_other => {
+                let storm = if self.choices.flag() { Storm::Garbage } else { Storm::HangUp };
+                self.storm(storm, true);
+            }
             30 => {
                 let (twist, reachable) = (self.twist(), !self.choices.byte().is_multiple_of(4));
-                self.storm(twist, reachable);
+                self.storm(Storm::Answers(twist), reachable);
             }
             _ => self.wait(),
         }
@@ -176,37 +205,83 @@ impl<'a> Run<'a> {
     }
 
     /// Everything is answered at once and alike, and time stands still: what is asked must come to an end.
-    fn storm(&mut self, twist: Twist, reachable: bool) {
-        for _ in 0..64 {
-            let conns: Vec<_> = self.drive.conns.iter().map(|(conn, known)| (*conn, known.is_made)).collect();
-            let mut is_calm = true;
-            for (conn, is_made) in conns {
-                match (is_made, reachable) {
-                    (false, false) => self.drive.closed(conn, refused()),
-                    (false, true) => self.drive.connected(conn),
-                    (true, _) => {}
-                }
-                is_calm &= is_made;
-                self.drive.pull(conn, 16);
-                self.drive.receive_all(conn);
-                let asked = self.drive.conns.get_mut(&conn).map(|conn| std::mem::take(&mut conn.asked));
-                for asked in asked.into_iter().flatten() {
-                    is_calm = false;
-                    self.answer_with(conn, asked, twist);
-                }
-            }
-            let jobs = std::mem::take(&mut self.drive.jobs);
-            is_calm &= jobs.is_empty();
-            if !jobs.is_empty() {
-                self.drive.work(jobs);
-            }
-            if is_calm {
+    ///
+    /// All is asked for once, or once of each node; but records are written batch by batch, each of which may be cut in two again
+    /// and again.
+    fn storm(&mut self, storm: Storm, reachable: bool) {
+        let rounds = 32 + self.drive.config().bootstrap.len() + 4 * self.drive.ledger.unsettled();
+        for _ in 0..rounds {
+            if self.is_calm_after_a_round(storm, reachable) {
                 return;
             }
         }
+        panic!("what is asked has no end, though all is answered with {storm:?}");
+    }
+
+    fn is_calm_after_a_round(&mut self, storm: Storm, reachable: bool) -> bool {
+        let conns: Vec<_> = self.drive.conns.iter().map(|(conn, known)| (*conn, known.is_made)).collect();
+        let mut is_calm = true;
+        for (conn, is_made) in conns {
+            match (is_made, reachable) {
+                (false, false) => self.drive.closed(conn, refused()),
+                (false, true) => self.drive.connected(conn),
+                (true, _) => {}
+            }
+            is_calm &= is_made;
+            self.drive.pull(conn, 16);
+            self.drive.receive_all(conn);
+            let asked = self.drive.conns.get_mut(&conn).map(|conn| std::mem::take(&mut conn.asked));
+            for asked in asked.into_iter().flatten() {
+                is_calm = false;
+                self.answer_with(conn, asked, storm);
+            }
+        }
+        let jobs = std::mem::take(&mut self.drive.jobs);
+        is_calm &= jobs.is_empty();
+        if !jobs.is_empty() {
+            self.drive.work(jobs);
+        }
+        is_calm
+    }
+
+    /// Brokers are replaced again and again, and what the client keeps does not grow for that.
+    fn churn(&mut self, how: u8) {
+        let (first, each, between) = CHURN;
+        let unsettled = self.drive.ledger.unsettled();
+        let mut kept =
+            |times: usize| -> Vec<usize> { (0..times).map(|_| self.replace_brokers(how)).collect() };
+        kept(first);
+        let before = kept(each).into_iter().max().unwrap_or_default();
+        kept(between);
+        let after = kept(each).into_iter().min().unwrap_or_default();
+        if self.drive.ledger.unsettled() <= unsettled {
+            let allowed = before + CHURN_BYTES;
+            assert!(
+                after <= allowed,
+                "{after} bytes are kept after {between} changes of brokers, {before} before"
+            );
+        }
+    }
+
+    /// All brokers give way to others, which everybody finds; tells how much the machine keeps then.
+    fn replace_brokers(&mut self, how: u8) -> usize {
+        self.drive.cluster.replace_brokers();
+        self.drive.command(Command::Refresh);
+        self.drive.pass(Duration::from_millis(1_300), false);
+        if how & 1 != 0 {
+            self.storm(Storm::HangUp, true);
+            self.drive.pass(Duration::from_millis(1_300), false);
+        }
+        self.storm(CALM, true);
+        if how & 2 != 0 {
+            self.append_to(how, 1);
+        }
+        self.storm(CALM, true);
+        self.drive.kept()
     }
 
     fn end(&mut self) {
+        self.drive.check_kept();
         self.drive.shut_down();
         while !self.drive.jobs.is_empty() {
             self.work();
@@ -216,6 +291,9 @@ impl<'a> Run<'a> {
         self.drive.ledger.check_end();
     }
 }
+
+/// All is answered rightly.
+const CALM: Storm = Storm::Answers(Twist::NONE);
 
 fn refused() -> CloseReason {
     CloseReason::Connect(ErrorKind::ConnectionRefused, "refused".to_owned())

@@ -75,6 +75,10 @@ impl Run<'_> {
     /// Records gather, in the newest batch or in a new one, and the machine is told where that is news.
     pub(super) fn append(&mut self) {
         let [how, size] = self.choices.word().to_be_bytes();
+        self.append_to(how, size);
+    }
+
+    pub(super) fn append_to(&mut self, how: u8, size: u8) {
         let Some(id) = self.writer() else { return };
         let slot = self.choices.byte();
         let now = self.drive.now;

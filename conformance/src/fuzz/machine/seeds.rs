@@ -16,6 +16,14 @@ const CHANGE: u8 = 26;
 const CALM: u8 = 28;
 const STORM: u8 = 30;
 
+/// Some steps are others with their high bits set.
+const OTHER: u8 = 0xc0;
+const WALL: u8 = 1 | OTHER;
+const CHURN: u8 = 26 | OTHER;
+/// Followed by 0 for those who hang up on new versions, by 1 for garbage.
+const HOSTILE: u8 = 30 | OTHER;
+const SLOW_CALM: u8 = 28 | OTHER;
+
 /// Three brokers with four partitions each topic, and a new Kafka; the default writer and reader.
 const USUAL: [u8; 4] = [0x4e, 0, 0, 0];
 
@@ -82,6 +90,19 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         wrong(&[ANSWER, 13, 0, 0, 3]),
         wrong(&[ANSWER, 14, 0, 0, 3]),
         wrong(&[ANSWER, 15, 0, 0, PASS, 19, 90]),
+        // Brokers move, and others take their places; the clock is set back; sockets take a few bytes at a time.
+        with(
+            USUAL,
+            &[written, &[CHANGE, 6, 0, 0, 23], GO, RECORDS, GO, &[CHANGE, 7, 0, 0, 23], GO, RECORDS, GO],
+        ),
+        with(USUAL, &[written, &[CHURN, 2], RECORDS, GO]),
+        with([0x8e, 7, 3, 0], &[written, &[CHURN, 3], RECORDS, GO]),
+        with(USUAL, &[written, &[WALL, 200, 30], RECORDS, GO, &[WALL, 50, 31, CONSUME, 0, 0]]),
+        with(USUAL, &[&[SLOW_CALM], RECORDS, &[PULL | OTHER, 3, 0, SLOW_CALM, NEXT_TIMEOUT, SLOW_CALM], GO]),
+        // Garbage for all that is asked, again and again; a peer that hangs up on what it does not know.
+        with(USUAL, &[written, RECORDS, &calls, &[HOSTILE, 1, NEXT_TIMEOUT, HOSTILE, 1, NEXT_TIMEOUT], GO]),
+        with(USUAL, &[&[HOSTILE, 1, NEXT_TIMEOUT, HOSTILE, 1], written, &[HOSTILE, 1]]),
+        with(USUAL, &[&[HOSTILE, 0, NEXT_TIMEOUT, HOSTILE, 0, NEXT_TIMEOUT], written]),
         // The very first answers.
         with(USUAL, &[&[CONNECT, 0, PULL, 3, 0, ANSWER, 9, 0, 0, 1, 0, 6, 1, 0, 2, 1], written]),
         with(USUAL, &[by_hand, by_hand, &[PULL, 3, 0, ANSWER, 7, 0, 0, 9, 9], written]),

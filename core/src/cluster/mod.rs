@@ -363,6 +363,9 @@ impl Cluster {
     /// Any node, best one that is not backing off: brokers first, then bootstrap servers, another after each failure.
     pub(crate) fn node_to_ask(&self, now: Instant) -> Node {
         let nodes = self.nodes();
+        if nodes.is_empty() {
+            return Node::Seed(0);
+        }
         let turn = self.refresh.failures as usize % nodes.len();
         let mut rested =
             nodes[turn..].iter().chain(&nodes[..turn]).filter(|node| self.is_rested(**node, now));

@@ -531,10 +531,9 @@ fn answers_that_cannot_be_read_are_asked_for_again_and_end_the_reader_at_last() 
     }
 }
 
-/// Each of the requests that failed with one connection once counted as a damaged answer of its own.
-#[test]
-fn one_answer_that_cannot_be_read_counts_once_however_many_requests_wait_behind_it() {
-    let mut world = World::reading(&[(1, 0); 9], |_, _| {});
+/// Nine partitions, each of which is looked up by a request of its own.
+fn looking_up_each(change: impl FnOnce(&mut crate::Config)) -> World {
+    let mut world = World::reading(&[(1, 0); 9], |client, _| change(client));
     let asked = world.take(ApiKey::LIST_OFFSETS).remove(0);
     let refused = |partition_index| ListOffsetsPartitionResponse {
         partition_index,
@@ -546,6 +545,13 @@ fn one_answer_that_cannot_be_read_counts_once_however_many_requests_wait_behind_
     let response = ListOffsetsResponse { topics: vec![topic], ..Default::default() };
     world.answer::<ListOffsetsRequest>(&asked, response);
     world.pass_ms(200);
+    world
+}
+
+/// Each of the requests that failed with one connection once counted as a damaged answer of its own.
+#[test]
+fn one_answer_that_cannot_be_read_counts_once_however_many_requests_wait_behind_it() {
+    let mut world = looking_up_each(|_| {});
     let asked = world.take(ApiKey::LIST_OFFSETS);
     assert_eq!(asked.len(), 5, "each after a pause of its own");
     world.garble(&asked[0]);
@@ -557,10 +563,7 @@ fn one_answer_that_cannot_be_read_counts_once_however_many_requests_wait_behind_
 /// What had not left yet was sent although nobody waited for it any more.
 #[test]
 fn a_closed_reader_looks_nothing_up() {
-    let mut world = World::reading(&[(1, 0)], |client, reader| {
-        client.max_in_flight = 1;
-        reader.until = Until::End;
-    });
+    let mut world = looking_up_each(|client| client.max_in_flight = 1);
     let asked = world.take(ApiKey::LIST_OFFSETS).remove(0);
     world.reader(Command::Close);
     world.answer::<ListOffsetsRequest>(&asked, ListOffsetsResponse::default());

@@ -163,10 +163,9 @@ pub(crate) fn by_hand(bootstrap: &str, topic: &str) -> Result<Vec<String>, Box<d
                 hand.command(Command::Writer(WRITER, writer::Command::Topic(topic.into())));
             }
             // It comes again when leaders move.
-            Output::Writer(_, writer::Output::Topic { view, .. }) => {
-                if !std::mem::replace(&mut gathered, true) {
-                    hand.gather(&view?);
-                }
+            Output::Writer(_, writer::Output::Topic { view, .. }) if !gathered => {
+                gathered = true;
+                hand.gather(&view?);
             }
             Output::Writer(_, writer::Output::Settled(Settled { records, outcome, .. })) => {
                 println!("{records} records are written from offset {:?}", outcome?.0);

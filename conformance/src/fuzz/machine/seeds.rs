@@ -79,6 +79,8 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         // A call while another is in flight.
         with(USUAL, &[&[CALM, CALL, 0, 0, PULL, 3, 0, CALL, 0, 0, PULL, 3, 0, CALL, 1, 0, PULL, 3, 0], GO]),
         with(USUAL, &[&late_calls, written, &[PASS, 19, 255]]),
+        // Nobody takes what was written until its time is over.
+        with([0x4e, 0, 2, 0], &[written, RECORDS, &[PASS, 19, 255, PASS, 19, 255], GO]),
         // One of the leaders refuses the reader for good, while others have something for it.
         with(USUAL, &[written, RECORDS, &asked, &stored, &refused, GO]),
         // By chance, nearly right, garbage in a frame and without one, twice, with another id, another's answer, never.

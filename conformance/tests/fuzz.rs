@@ -21,7 +21,7 @@ const FINDINGS: [(&str, &str, Input); 5] = [
     ("records", "a zstd window of 64 MiB was allocated whatever the limit", zstd_with_a_large_window),
     ("records", "equal headers were not equal, for the length of a varint", header_with_a_long_varint),
     ("machine", "a coordinator's lookup was outstanding after the shutdown", lookup_at_the_shutdown),
-    ("machine", "a reader was told of data after its end", data_behind_an_error),
+    ("machine", "a reader got data after its end", data_behind_an_error),
     ("machine", "who failed to tell metadata was asked again at once", the_last_broker_refuses),
 ];
 

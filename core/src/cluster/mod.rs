@@ -199,10 +199,10 @@ impl Cluster {
     pub(crate) fn release(&mut self, topic: &str) {
         if let Some(entry) = self.topics.get_mut(topic) {
             entry.users -= 1;
-            if entry.users == 0 && entry.keep_until.is_none() {
-                entry.stale = true;
+            if entry.users == 0 {
+                entry.stale |= entry.keep_until.is_none();
+                self.bound();
             }
-            self.bound();
         }
     }
 
@@ -219,11 +219,12 @@ impl Cluster {
     /// A call wants a leader of this topic, now and perhaps soon again.
     pub(crate) fn keep(&mut self, now: Instant, topic: &Arc<str>) {
         let keep_until = now + self.config.metadata_max_age.max(self.config.api_timeout);
-        if self.topics.get(topic).is_none_or(|entry| entry.stale) {
-            (self.refresh.new_topic, self.refresh.wanted) = (true, true);
-        }
+        let is_new = self.topics.get(topic).is_none_or(|entry| entry.stale);
         self.topics.entry(topic.clone()).or_default().keep_until = Some(keep_until);
-        self.bound();
+        if is_new {
+            (self.refresh.new_topic, self.refresh.wanted) = (true, true);
+            self.bound();
+        }
     }
 
     /// The leader of a partition for a call; `None` if that is not known just now.
@@ -240,7 +241,7 @@ impl Cluster {
         let partitions = known.partitions.len() as i32;
         let unknown = || Error::UnknownPartition { topic: topic.to_owned(), partition, partitions };
         let leader = info.ok_or_else(unknown)?.leader;
-        Ok(leader.filter(|leader| self.brokers.contains_key(leader)))
+        Ok(leader.filter(|leader| self.has_broker(*leader)))
     }
 
     /// A broker that was asked as a leader of the topic is none.
@@ -363,14 +364,13 @@ impl Cluster {
     /// Any node, best one that is not backing off: brokers first, then bootstrap servers, another after each failure.
     pub(crate) fn node_to_ask(&self, now: Instant) -> Node {
         let nodes = self.nodes();
-        if nodes.is_empty() {
-            return Node::Seed(0);
-        }
-        let turn = self.refresh.failures as usize % nodes.len();
-        let mut rested =
-            nodes[turn..].iter().chain(&nodes[..turn]).filter(|node| self.is_rested(**node, now));
-        let first = rested.clone().next().copied();
-        rested.find(|node| !self.refresh.asked.contains(node)).copied().or(first).unwrap_or(nodes[turn])
+        let turn = self.refresh.failures as usize % nodes.len().max(1);
+        let in_turn = nodes[turn..].iter().chain(&nodes[..turn]);
+        let best = in_turn.min_by_key(|node| match self.is_rested(**node, now) {
+            true => u8::from(self.refresh.asked.contains(node)),
+            false => 2,
+        });
+        best.copied().unwrap_or(Node::Seed(0))
     }
 
     fn nodes(&self) -> Vec<Node> {

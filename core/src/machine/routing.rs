@@ -68,10 +68,8 @@ impl Machine {
                 Ok(None) => None,
                 Err(error) => Some(error),
             },
-            Target::Broker(id) => match self.shared.cluster.address(Node::Broker(*id)) {
-                Some(_) => return Way::To(Node::Broker(*id)),
-                None => Some(Error::UnknownBroker { broker: *id }),
-            },
+            Target::Broker(id) if self.cluster().has_broker(*id) => return Way::To(Node::Broker(*id)),
+            Target::Broker(id) => Some(Error::UnknownBroker { broker: *id }),
             Target::Controller => match self.shared.cluster.controller() {
                 Some(id) => return Way::To(Node::Broker(id)),
                 None => Some(Error::Rejected {
@@ -91,7 +89,7 @@ impl Machine {
 
     fn way_to_coordinator(&mut self, key: &Key) -> Way {
         if let Some(broker) = self.coordinators.find(key)
-            && self.shared.cluster.address(Node::Broker(broker)).is_some()
+            && self.cluster().has_broker(broker)
         {
             return Way::To(Node::Broker(broker));
         }

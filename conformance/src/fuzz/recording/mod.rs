@@ -16,7 +16,7 @@ use milena_core::Recording;
 use super::Meter;
 pub(super) use seeds::seeds;
 
-/// Memory that is touched beyond what was ever touched before. What is only reserved costs nothing: data of records is zeros that
+/// Bytes by which a run may raise the process's peak memory. What is only reserved does not count: data of records is zeros that
 /// nobody reads, and the length of it is anybody's word.
 const MEMORY: u64 = 512 << 20;
 
@@ -24,7 +24,7 @@ const MEMORY: u64 = 512 << 20;
 const TIME: Duration = Duration::from_secs(30);
 
 pub(super) fn run(input: &[u8], _: Meter) {
-    let (before, began) = (touched(), Instant::now());
+    let (before, began) = (peak(), Instant::now());
     // The machine's panics are caught, and are no finding: they must not end the fuzzer.
     let hook = take_hook();
     set_hook(Box::new(|_| {}));
@@ -40,7 +40,7 @@ pub(super) fn run(input: &[u8], _: Meter) {
         panic!("outside of the guard: {:?}", text.or(what.downcast_ref::<&str>().copied()));
     }
     // The system counts a little late: the peak may seem to sink.
-    let (touched, time) = (touched().saturating_sub(before), began.elapsed());
+    let (touched, time) = (peak().saturating_sub(before), began.elapsed());
     assert!(touched <= MEMORY, "{touched} bytes of memory");
     assert!(time <= TIME, "{time:?}");
 }
@@ -62,8 +62,8 @@ fn replay(bytes: &[u8]) {
     assert!(longest < 2000, "a line of {longest} bytes");
 }
 
-/// The most memory that this process has ever had at once, where that is told.
-fn touched() -> u64 {
+/// The process's peak memory in bytes; 0 where the system does not tell it.
+fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = peak.and_then(|peak| peak.trim().strip_suffix(" kB")?.parse::<u64>().ok());
